@@ -1,0 +1,90 @@
+# Everything a developer, CI and an operator run. `make help` lists it. Needs Python 3.11-3.13, Node and make; no more.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+REQUIREMENTS := requirements.txt requirements-dev.txt constraints.txt
+# What was installed, so that the second time is offline and quick. Contents, not times: a checkout changes times.
+STAMP := $(VENV)/installed-requirements.txt
+# Two workers unless told: the suite starts engines of its own, and small machines have two cores.
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadgroup
+STAGE ?= prod
+KILLS ?= 100
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings: PORT=8000 PARLEY_DATA=.local PARLEY_SEED=none (run), PYTHON=python3.x (first set-up), WORKERS=2 (tests),"
+	@echo "  STAGE=prod (package), KILLS=100 (kill)"
+
+# The first Python that really runs (a version manager's shim may not) and is of a version we test.
+.PHONY: venv
+venv:
+	@if ! $(PY) -c '' 2>/dev/null; then \
+	  found=; \
+	  for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	    if $$candidate -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	    then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "No usable Python: Parley needs 3.11, 3.12 or 3.13 with its venv module" \
+	      "(Debian: apt-get install python3-venv). Choose one with: make PYTHON=/path/to/python" >&2; exit 1; \
+	  fi; \
+	  echo "Creating $(VENV) with $$($$found --version)"; \
+	  rm -rf $(VENV) && $$found -m venv $(VENV); \
+	fi
+	@if ! cat $(REQUIREMENTS) | cmp -s - $(STAMP); then \
+	  echo "Installing Python packages"; \
+	  $(PY) -m pip install --disable-pip-version-check -q -r requirements-dev.txt -c constraints.txt && cat $(REQUIREMENTS) > $(STAMP); \
+	fi
+
+.PHONY: setup
+setup: venv ## Install what is missing (every other command does it too)
+	@$(PY) -m local.setup
+
+.PHONY: run
+run: setup ## Run Parley on this machine, with demo data, until Ctrl-C
+	@exec $(PY) -m local
+
+.PHONY: check
+check: setup ## The quick gate: format, lint, types, dependency rule, unit and route tests
+	@$(PY) -m ruff format --check --quiet . || { echo "Not formatted. Run: make format" >&2; exit 1; }
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
+	@$(PYTEST) -m "not stack and not packaging"
+
+.PHONY: test
+test: check ## The whole gate, as CI runs it: check, then packaging tests and tests against the running stack
+	@$(PYTEST) -m "stack or packaging"
+
+.PHONY: format
+format: venv ## Format the code and fix what lint can fix
+	@$(PY) -m ruff check --fix --quiet --exit-zero .
+	@$(PY) -m ruff format .
+
+.PHONY: bench
+bench: setup ## Measure: latency at size, CPU per request, import cost, package size
+	@exec $(PY) -m bench
+
+.PHONY: kill
+kill: setup ## Kill the whole stack under load, again and again (KILLS=100), and look for what was lost
+	@exec $(PY) -m bench.kill --kills $(KILLS)
+
+.PHONY: package
+package: venv ## Build dist/: the Lambda zip and the SAM template of a stage (STAGE=prod)
+	@$(PY) -m infra.package --stage $(STAGE)
+
+.PHONY: clean
+clean: ## Remove the local stack's data, build output and caches; keep what was installed
+	@rm -rf .local dist .chalice/deployments .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . \( -name .venv -o -name .venv-ministack -o -name node_modules -o -name .wheels -o -name .git \) -prune \
+	  -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## clean, and remove everything that was installed
+	@rm -rf .venv .venv-ministack .wheels local/node_modules

@@ -1,0 +1,99 @@
+"""Parley's composition root: which routes, queues and schedules there are, and what listens to which event."""
+
+from typing import Any
+
+from chalice.app import AuthRequest, AuthResponse, Rate
+
+from chalicelib.auth import flush as auth_flush
+from chalicelib.auth import mails as auth_mails
+from chalicelib.auth import routes as auth_routes
+from chalicelib.auth.authorizer import authenticate
+from chalicelib.auth.keys import rotate_if_due
+from chalicelib.conversations import routes as conversations_routes
+from chalicelib.conversations.service import wake_snoozed
+from chalicelib.core.errors import UnauthenticatedError
+from chalicelib.core.http import App
+from chalicelib.core.queue import process
+from chalicelib.events import log_store
+from chalicelib.events import routes as events_routes
+from chalicelib.events.dispatcher import dispatch, read_frequent_with, subscribe
+from chalicelib.events.sweeper import sweep
+from chalicelib.health import routes as health_routes
+from chalicelib.mail import workers as mail_workers
+from chalicelib.messages import routes as messages_routes
+from chalicelib.messages import store as messages_store
+from chalicelib.messenger import routes as messenger_routes
+from chalicelib.tenants import mails as tenants_mails
+from chalicelib.tenants import routes as tenants_routes
+from chalicelib.tenants.service import also_create
+from chalicelib.visitors import routes as visitors_routes
+from chalicelib.widgets import routes as widgets_routes
+from chalicelib.widgets.service import start_tenant
+
+app = App(app_name="parley")
+
+
+@app.authorizer(name="authorize", ttl_seconds=60)
+def authorize(request: AuthRequest) -> AuthResponse:
+    """Read an access token, an API key or a visitor's token; the answer is cached per token for 60 s."""
+    try:
+        caller = authenticate(request.token)
+    except UnauthenticatedError:
+        raise Exception("Unauthorized") from None  # noqa: TRY002 - API Gateway turns exactly this text into a 401
+    return AuthResponse(routes=["*"], principal_id=caller.id, context=caller.to_context())
+
+
+APIS = [
+    auth_routes.api,
+    tenants_routes.api,
+    tenants_routes.keys_api,
+    widgets_routes.api,
+    widgets_routes.domains_api,
+    widgets_routes.public_api,
+    visitors_routes.api,
+    conversations_routes.api,
+    messages_routes.api,
+    messenger_routes.api,
+    events_routes.api,
+    health_routes.api,
+]
+for api in APIS:
+    api.mount(app, authorize, authenticate)
+health_routes.describe(route for api in APIS for route in api.routes)
+
+also_create(start_tenant)
+
+read_frequent_with(messages_store.undispatched)
+log_store.read_rows_with("m#", messages_store.event_from_item)
+for consumer in (auth_flush.on_event, auth_mails.on_event, tenants_mails.on_event):
+    subscribe(consumer)
+
+
+@app.on_sqs_message(queue="parley-${Stage}-events", batch_size=10, name="dispatch_events")
+def dispatch_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 - Chalice's SQSEvent wraps the raw one
+    """Dispatch what is pending on each aggregate that the queue names."""
+    return process(event.to_dict(), event.context, dispatch)
+
+
+@app.on_sqs_message(queue="parley-${Stage}-mail", batch_size=10, name="send_mail")
+def send_mail(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Send the mails of a batch."""
+    return process(event.to_dict(), event.context, mail_workers.send)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep_pending")
+def sweep_pending(_event: object) -> None:
+    """Find what a lost queue message left behind."""
+    sweep()
+
+
+@app.schedule(Rate(1, unit=Rate.DAYS), name="rotate_signing_keys")
+def rotate_signing_keys(_event: object) -> None:
+    """Replace the key that signs tokens when it is 90 days old."""
+    rotate_if_due()
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="wake_conversations")
+def wake_conversations(_event: object) -> None:
+    """Reopen what was put aside until now."""
+    wake_snoozed()

@@ -1,0 +1,54 @@
+"""A tenant with a site, made as a new user makes it: sign up, follow the mail's link, log in, create, take a key."""
+
+import re
+import time
+from dataclasses import dataclass
+
+from bench.caller import Caller
+from bench.stack import Stack
+
+ORIGIN = "https://shop.example.com"
+EMAIL, PASSWORD = "bench@example.com", "correct horse battery"
+MAIL_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Site:
+    """A tenant, reached with an API key that may do everything."""
+
+    stack: Stack
+    api_key: str
+    client_token: str
+
+    def agent(self) -> Caller:
+        """Return somebody who answers visitors."""
+        return self.stack.caller(self.api_key)
+
+    def visitor(self) -> Caller:
+        """Return a new visitor of the site."""
+        session = self.stack.caller(origin=ORIGIN).must(
+            "POST", "/widget/v1/sessions", {"client_token": self.client_token}
+        )
+        return self.stack.caller(session["token"], ORIGIN)
+
+
+def build(stack: Stack) -> Site:
+    """Make the tenant, its domain and its key."""
+    anybody = stack.caller()
+    anybody.must("POST", "/v1/auth/register", {"email": EMAIL, "password": PASSWORD, "name": "Bench"})
+    anybody.must("POST", "/v1/auth/verify-email", {"token": _mailed_token(anybody)})
+    tokens = anybody.must("POST", "/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+    owner = stack.caller(tokens["access_token"])
+    tenant = owner.must("POST", "/v1/tenants", {"name": "Bench", "domain": ORIGIN.partition("//")[2]})
+    key = owner.must("POST", "/v1/api-keys", {"name": "bench"})
+    return Site(stack, key["secret"], tenant["default_widget"]["client_token"])
+
+
+def _mailed_token(anybody: Caller) -> str:
+    deadline = time.monotonic() + MAIL_SECONDS
+    while time.monotonic() < deadline:
+        for mail in anybody.must("GET", f"/_local/mail?to={EMAIL}")["data"]:
+            if found := re.search(r"token=([A-Za-z0-9_-]+)", mail["text"]):
+                return found[1]
+        time.sleep(0.05)
+    raise RuntimeError(f"no mail came to {EMAIL} within {MAIL_SECONDS} s")

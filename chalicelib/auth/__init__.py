@@ -1,0 +1,1 @@
+"""Who somebody is: users, passwords, sessions, tokens, and the authorizer that reads them."""

@@ -1,0 +1,87 @@
+"""People who sign in: what is kept of them, and what can go wrong."""
+
+from dataclasses import dataclass
+
+from chalicelib.core.errors import ApiError, ConflictError, ForbiddenError, UnauthenticatedError
+from chalicelib.core.http import Role
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody whose address is verified."""
+
+    id: str
+    email: str
+    name: str | None
+    password_hash: str | None  # None until they have set one
+    password_version: int  # raised with every change: ends all sessions and reset links at once
+    created_at: int
+    disabled: bool = False  # by an operator, in the table
+    pos: int = 0  # of their last event; a change is conditioned on it
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Somebody who says an address is theirs; gone once verified, or after a day."""
+
+    id: str
+    email: str
+    name: str | None
+    password_hash: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """One sign-in. `generation` counts how often its refresh token has been exchanged."""
+
+    id: str
+    user_id: str
+    password_version: int  # of the password it was made with
+    generation: int
+    created_at: int
+    refreshed_at: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A user with the tenants they belong to."""
+
+    user: User
+    memberships: dict[str, Role]
+
+
+class InvalidTokenError(ApiError):
+    code = "invalid_token"
+    status = 400
+    default_message = "This link is not valid, or no longer. Ask for a new one."
+
+    def __init__(self) -> None:
+        super().__init__(param="token")
+
+
+class TokenUsedError(ConflictError):
+    code = "token_used"
+    default_message = "This link has been used. Log in, or ask for a new one."
+
+    def __init__(self) -> None:
+        super().__init__(param="token")
+
+
+class InvalidCredentialsError(UnauthenticatedError):
+    code = "invalid_credentials"
+    default_message = "E-mail or password is wrong, or the address is not verified yet."
+
+
+class InvalidRefreshTokenError(UnauthenticatedError):
+    code = "invalid_refresh_token"
+    default_message = "The session has ended. Log in again."
+
+
+class RefreshTokenReusedError(UnauthenticatedError):
+    code = "refresh_token_reused"
+    default_message = "This refresh token was exchanged before, so its session has been ended. Log in again."
+
+
+class SignupClosedError(ForbiddenError):
+    code = "signup_closed"
+    default_message = "Signing up is closed here. Ask for an invitation."

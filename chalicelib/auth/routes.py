@@ -1,0 +1,161 @@
+"""`/v1/auth/*`, the public keys, and the pages behind the links in our mails."""
+
+from chalicelib.auth import keys, pages, service, sessions
+from chalicelib.auth.models import (
+    InvalidCredentialsError,
+    InvalidRefreshTokenError,
+    InvalidTokenError,
+    Profile,
+    RefreshTokenReusedError,
+    SignupClosedError,
+    TokenUsedError,
+    User,
+)
+from chalicelib.auth.schemas import (
+    AcceptInvitation,
+    ForgotPassword,
+    JoinedOut,
+    JwksOut,
+    LogIn,
+    ProfileOut,
+    RefreshToken,
+    Register,
+    RegisteredOut,
+    ResetPassword,
+    SentOut,
+    TokensOut,
+    UserOut,
+    VerifyEmail,
+)
+from chalicelib.core.errors import RateLimitedError
+from chalicelib.core.http import Api, Call, Raw
+from chalicelib.tenants.models import (
+    AlreadyMemberError,
+    InvitationAcceptedError,
+    InvitationExpiredError,
+    InvitationNotFoundError,
+    MembershipLimitError,
+)
+
+api = Api("Auth", kinds=("user",))
+
+HTML = "text/html; charset=utf-8"
+
+_LINK_ERRORS = (InvalidTokenError, TokenUsedError)
+_INVITATION_ERRORS = (
+    AlreadyMemberError,
+    InvitationAcceptedError,
+    InvitationExpiredError,
+    InvitationNotFoundError,
+    MembershipLimitError,
+)
+
+
+@api.post(
+    "/v1/auth/register",
+    public=True,
+    body=Register,
+    answer=RegisteredOut,
+    status=201,
+    errors=(SignupClosedError, RateLimitedError),
+)
+def register(call: Call, body: Register) -> RegisteredOut:
+    """Sign up. A mail with a link follows; the answer is the same whether or not the address has an account."""
+    return service.register(body.email, body.password, body.name, call.source_ip)
+
+
+@api.post("/v1/auth/verify-email", public=True, body=VerifyEmail, answer=UserOut, errors=_LINK_ERRORS)
+def verify_email(call: Call, body: VerifyEmail) -> User:  # noqa: ARG001 - every view gets the call
+    """Confirm an address with the token of the mail. Tokens work once, for 24 hours."""
+    return service.verify_email(body.token)
+
+
+@api.post(
+    "/v1/auth/login",
+    public=True,
+    body=LogIn,
+    answer=TokensOut,
+    errors=(InvalidCredentialsError, RateLimitedError),
+)
+def log_in(call: Call, body: LogIn) -> TokensOut:
+    """Begin a session."""
+    return service.log_in(body.email, body.password, call.source_ip)
+
+
+@api.post(
+    "/v1/auth/refresh",
+    public=True,
+    body=RefreshToken,
+    answer=TokensOut,
+    errors=(InvalidRefreshTokenError, RefreshTokenReusedError),
+)
+def refresh(call: Call, body: RefreshToken) -> TokensOut:  # noqa: ARG001
+    """Exchange a refresh token for new tokens. It works once: using it again after a minute ends the session."""
+    return sessions.refresh(body.refresh_token)
+
+
+@api.post("/v1/auth/logout", public=True, body=RefreshToken, status=204, errors=(InvalidRefreshTokenError,))
+def log_out(call: Call, body: RefreshToken) -> None:  # noqa: ARG001
+    """End the session of a refresh token. Doing so twice is fine."""
+    sessions.end(body.refresh_token)
+
+
+@api.get("/v1/auth/me", tenant=False, answer=ProfileOut)
+def show_me(call: Call) -> Profile:
+    """Show the caller and the tenants they belong to."""
+    return service.get_profile(call.principal.id, call.principal.session_id)
+
+
+@api.post(
+    "/v1/auth/forgot-password",
+    public=True,
+    body=ForgotPassword,
+    answer=SentOut,
+    status=202,
+    errors=(RateLimitedError,),
+)
+def forgot_password(call: Call, body: ForgotPassword) -> SentOut:
+    """Ask for a link to choose a new password. The answer is the same whether or not there is an account."""
+    return service.forgot_password(body.email, call.source_ip)
+
+
+@api.post("/v1/auth/reset-password", public=True, body=ResetPassword, answer=UserOut, errors=_LINK_ERRORS)
+def reset_password(call: Call, body: ResetPassword) -> User:  # noqa: ARG001
+    """Choose a new password with the token of the mail. Ends all sessions. Tokens work once, for one hour."""
+    return service.reset_password(body.token, body.password)
+
+
+@api.post("/v1/auth/accept-invite", public=True, body=AcceptInvitation, answer=JoinedOut, errors=_INVITATION_ERRORS)
+def accept_invitation(call: Call, body: AcceptInvitation) -> JoinedOut:  # noqa: ARG001
+    """Join a tenant with the token of the invitation. Who has no account yet gives a `password`, which makes one."""
+    return service.accept_invitation(body.token, body.password, body.name)
+
+
+@api.get("/.well-known/jwks.json", public=True, answer=JwksOut)
+def list_public_keys(call: Call) -> JwksOut:
+    """Show the public keys of our tokens (RFC 7517)."""
+    call.answer_headers["Cache-Control"] = "public, max-age=300"
+    return JwksOut(keys=keys.public_jwks())
+
+
+@api.get("/auth/verify-email", public=True, raw=HTML)
+def show_verification(call: Call) -> Raw:
+    """Show the page that confirms an address."""
+    return _page(call, "verify-email")
+
+
+@api.get("/auth/reset-password", public=True, raw=HTML)
+def show_reset(call: Call) -> Raw:
+    """Show the page that sets a new password."""
+    return _page(call, "reset-password")
+
+
+@api.get("/auth/accept-invite", public=True, raw=HTML)
+def show_invitation(call: Call) -> Raw:
+    """Show the page that accepts an invitation."""
+    return _page(call, "accept-invite")
+
+
+def _page(call: Call, name: str) -> Raw:
+    call.answer_headers.update(pages.security_headers())
+    return Raw(pages.page(name), HTML)

@@ -1,0 +1,143 @@
+"""What callers of `/v1/auth/*` send and see."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from chalicelib.auth.models import User
+from chalicelib.auth.passwords import MAX_LENGTH, MIN_LENGTH
+from chalicelib.core.http import Request, Response
+from chalicelib.core.http.schema import Email, Name, Timestamp
+
+NewPassword = Annotated[
+    str,
+    # The one text that is not trimmed: its blanks are part of it.
+    StringConstraints(min_length=MIN_LENGTH, max_length=MAX_LENGTH, strip_whitespace=False),
+    Field(json_schema_extra={"format": "password"}),
+]
+Password = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_LENGTH, strip_whitespace=False),
+    Field(json_schema_extra={"format": "password"}),
+]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Register(Request):
+    """A new account."""
+
+    email: Email
+    password: NewPassword
+    name: Name | None = None
+
+
+class VerifyEmail(Request):
+    """The token of the verification mail."""
+
+    token: Token
+
+
+class LogIn(Request):
+    """An address and its password."""
+
+    email: Email
+    password: Password
+
+
+class RefreshToken(Request):
+    """The refresh token of a session."""
+
+    refresh_token: Token
+
+
+class ForgotPassword(Request):
+    """The address to send a link to, if it has an account."""
+
+    email: Email
+
+
+class ResetPassword(Request):
+    """The token of the mail and the new password."""
+
+    token: Token
+    password: NewPassword
+
+
+class AcceptInvitation(Request):
+    """The token of the invitation; `password` makes the account of somebody who has none yet."""
+
+    token: Token
+    password: NewPassword | None = None
+    name: Name | None = None
+
+
+class RegisteredOut(Response):
+    """What happens next; the same whether or not the address has an account."""
+
+    email: str
+    name: str | None
+    status: str = Field(description="`verification_sent`")
+
+
+class SentOut(Response):
+    """`status: sent`, whether or not there was anybody to send to."""
+
+    status: str
+
+
+class UserOut(Response):
+    """A user as they see themselves."""
+
+    id: str
+    email: str
+    name: str | None
+    created_at: Timestamp
+
+    @classmethod
+    def of(cls, user: User) -> "UserOut":
+        """Show a user."""
+        return cls(id=user.id, email=user.email, name=user.name, created_at=user.created_at)  # type: ignore[arg-type]
+
+
+class MembershipOut(Response):
+    """A tenant somebody belongs to."""
+
+    tenant_id: str
+    role: str
+
+
+class ProfileOut(UserOut):
+    """A user and their tenants."""
+
+    memberships: list[MembershipOut]
+
+    @classmethod
+    def of(cls, profile: Any) -> "ProfileOut":  # noqa: ANN401 - a Profile; wider because UserOut.of takes a User
+        """Show a profile."""
+        memberships = [MembershipOut(tenant_id=tenant, role=role.label) for tenant, role in profile.memberships.items()]
+        return cls(**UserOut.of(profile.user).model_dump(), memberships=memberships)
+
+
+class JoinedOut(Response):
+    """The tenant somebody has joined, as whom."""
+
+    tenant_id: str
+    role: str
+    user: UserOut
+
+
+class TokensOut(Response):
+    """A session's tokens. The access token goes into `Authorization: Bearer`; the refresh token works once."""
+
+    access_token: str
+    id_token: str
+    refresh_token: str
+    token_type: str = Field(default="Bearer", description="Always `Bearer`")
+    expires_in: int = Field(description="Seconds until the access token expires")
+    user: UserOut
+
+
+class JwksOut(Response):
+    """The public keys of our tokens, RFC 7517."""
+
+    keys: list[dict[str, str]]

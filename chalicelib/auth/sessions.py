@@ -1,0 +1,116 @@
+"""Sessions: the tokens of a sign-in, their exchange for newer ones, and their end.
+
+A refresh token is sealed with the pepper and names its session and how many exchanges came before it, so nothing of it
+is stored: a forged one costs no read and ends no session, and parallel exchanges of one token give the same successor.
+"""
+
+import hmac
+from dataclasses import dataclass
+
+from chalicelib.auth import jwts, store
+from chalicelib.auth.models import InvalidRefreshTokenError, RefreshTokenReusedError, Session, User
+from chalicelib.auth.schemas import TokensOut, UserOut
+from chalicelib.core import clock, ids, keyring, log, tokens
+from chalicelib.core.table import ConditionFailedError, StaleError, retrying
+
+ACCESS_S = 900
+GRACE_MS = 60_000  # how long the token before the current one still gives the current one
+AUDIENCE = "parley"  # as Cognito's app client: `client_id` of access tokens, `aud` of id tokens
+
+_PREFIX = "parley_rt_"
+
+
+@dataclass(frozen=True)
+class _Refresh:
+    user_id: str
+    session_id: str
+    generation: int
+
+
+def start(user: User) -> TokensOut:
+    """Sign a user in."""
+    now = clock.now_ms()
+    session = Session(ids.new("ses"), user.id, user.password_version, generation=0, created_at=now, refreshed_at=now)
+    store.add_session(session)
+    return _tokens(user, session, session.generation)
+
+
+def refresh(token: str) -> TokensOut:
+    """Exchange a refresh token. Raises InvalidRefreshTokenError; RefreshTokenReusedError, having ended the session."""
+    read = _read(token)
+
+    def exchange() -> TokensOut:
+        session, user = _find(read)
+        if read.generation == session.generation:
+            try:
+                store.advance_session(session)
+            except ConditionFailedError:
+                raise StaleError from None
+        elif read.generation != session.generation - 1 or clock.now_ms() - session.refreshed_at > GRACE_MS:
+            _end(read)
+            log.warning("refresh_token_reused", user_id=user.id, session_id=session.id)
+            raise RefreshTokenReusedError
+        return _tokens(user, session, read.generation + 1)
+
+    return retrying(exchange)
+
+
+def end(token: str) -> None:
+    """Log out: end the refresh token's session. Doing so twice is fine; raises InvalidRefreshTokenError if forged."""
+    _end(_read(token))
+
+
+def is_live(session: Session | None, user: User | None) -> bool:
+    """Tell whether a session still stands: not ended, its user not disabled, and the password the one it began with."""
+    if session is None or user is None or user.disabled:
+        return False
+    return session.password_version == user.password_version
+
+
+def _find(read: _Refresh) -> tuple[Session, User]:
+    session, user = store.find_session_and_user(read.user_id, read.session_id)
+    if session is None or user is None or not is_live(session, user):
+        raise InvalidRefreshTokenError
+    return session, user
+
+
+def _end(read: _Refresh) -> None:
+    def attempt() -> None:
+        session, user = store.find_session_and_user(read.user_id, read.session_id)
+        if session is None or user is None:
+            return
+        try:
+            store.end_session(session, user)
+        except ConditionFailedError:
+            raise StaleError from None
+
+    retrying(attempt)
+
+
+def _tokens(user: User, session: Session, generation: int) -> TokensOut:
+    common = {"sub": user.id, "origin_jti": session.id, "auth_time": session.created_at // 1000}
+    access = {"token_use": "access", "client_id": AUDIENCE, "scope": "", "jti": ids.new_ulid()}
+    identity = {"token_use": "id", "aud": AUDIENCE, "email": user.email, "email_verified": True, "name": user.name}
+    return TokensOut(
+        access_token=jwts.sign(common | access, ACCESS_S),
+        id_token=jwts.sign(common | identity | {"jti": ids.new_ulid()}, ACCESS_S),
+        refresh_token=_pack(_Refresh(user.id, session.id, generation)),
+        expires_in=ACCESS_S,
+        user=UserOut.of(user),
+    )
+
+
+def _pack(refresh: _Refresh) -> str:
+    parts = (ids.to_bytes(refresh.user_id), ids.to_bytes(refresh.session_id), refresh.generation.to_bytes(4, "big"))
+    return tokens.pack(_PREFIX, *parts, keyring.keyed_hash(_PREFIX, *parts))
+
+
+def _read(token: str) -> _Refresh:
+    found = tokens.unpack(_PREFIX, token, 16, 16, 4, 32)
+    if found is None:
+        raise InvalidRefreshTokenError
+    *parts, seal = found
+    if not hmac.compare_digest(keyring.keyed_hash(_PREFIX, *parts), seal):
+        raise InvalidRefreshTokenError
+    user, session, generation = parts
+    return _Refresh(ids.from_bytes("usr", user), ids.from_bytes("ses", session), int.from_bytes(generation, "big"))

@@ -1,0 +1,195 @@
+"""Rows of users, registrations, reset requests and sessions."""
+
+from typing import Any
+
+from chalicelib.auth.models import Registration, Session, User
+from chalicelib.core import clock, keyring
+from chalicelib.core.items import Item
+from chalicelib.core.table import GUARDS, USERS, Key, Write, live, run, transact
+from chalicelib.events import outbox
+from chalicelib.events.models import NewEvent
+
+REGISTRATION_S = 90_000  # an hour longer than its link, so that a late click is told the truth
+REQUEST_S = 7_200
+IDLE_S = 30 * 86_400  # a session that is not refreshed for so long is over
+
+NOBODY = "usr_" + 26 * "0"  # read where there is no user, so that both cost the same
+
+
+# E-mail addresses: GUARDS, pk `email#` and a keyed hash, sk `-`: one user an address, found without listing any.
+
+
+def _email_guard(email: str) -> str:
+    return f"email#{keyring.keyed_hash('email', email).hex()}"
+
+
+def find_user_id(email: str) -> str | None:
+    """Return the id of the user with this address."""
+    row = GUARDS.get(_email_guard(email), "-", consistent=True)
+    return row["user"] if row else None
+
+
+# Users: pk the id, sk `meta`. An aggregate: its events say when sessions end.
+
+
+def user_key(user_id: str) -> Key:
+    """Return the key of a user's row."""
+    return USERS.key(user_id, "meta")
+
+
+def user_from_item(row: Item | None) -> User | None:
+    """Read a user's row."""
+    if row is None:
+        return None
+    return User(
+        id=row["pk"].partition("#")[2],
+        email=row["email"],
+        name=row.get("name"),
+        password_hash=row.get("pw"),
+        password_version=row["pwv"],
+        created_at=row["c"],
+        disabled=row.get("off", False),
+        pos=row["pos"],
+    )
+
+
+def find_user(user_id: str) -> User | None:
+    """Read a user."""
+    return user_from_item(USERS.get(user_id, "meta", consistent=True))
+
+
+def creating_user(user: User) -> list[Write]:
+    """Return the writes of a new user; the first one's condition fails when the address has one."""
+    row = {
+        "email": user.email,
+        "name": user.name,
+        "pw": user.password_hash,
+        "pwv": user.password_version,
+        "c": user.created_at,
+        "pos": 0,
+        "dpos": 0,
+    }
+    return [
+        GUARDS.putting(_email_guard(user.email), "-", {"user": user.id}, absent=True),
+        USERS.putting(user.id, "meta", row, absent=True),
+    ]
+
+
+def set_password(user: User, password_hash: str) -> None:
+    """Replace a user's password; raises ConditionFailedError if they changed since they were read. One transaction."""
+    event = NewEvent("user.password_changed", {"id": user.id}, {"type": "user", "id": user.id})
+    changed = {"pw": password_hash, "pwv": user.password_version + 1}
+    transact(_recording(user, event, changed, {"pwv": user.password_version}))
+    outbox.notify(USERS, user.id)
+
+
+def _recording(user: User, event: NewEvent, changed: dict[str, Any], when: dict[str, Any]) -> list[Write]:
+    """Return the writes that change a user's row and record why; they fail if it changed since it was read."""
+    default = outbox.pending(USERS, user.id)
+    set_, condition = {**changed, "pos": user.pos + 1}, {**when, "pos": user.pos}
+    return [
+        USERS.updating(user.id, "meta", set_=set_, default=default, when=condition),
+        *outbox.event_writes(USERS, user.id, user.pos, [event], logged=False),
+    ]
+
+
+# Registrations (`reg_…`) and reset requests (`rst_…`): pk the id, sk `meta`. Aggregates of one event, so that the
+# dispatcher finds out whether there is a user, and the request does the same work either way.
+
+
+def add_registration(registration: Registration) -> None:
+    """Write a registration and its event. One write."""
+    row = {"email": registration.email, "name": registration.name, "pw": registration.password_hash}
+    _add_request(registration.id, "user.registration_requested", row, REGISTRATION_S)
+
+
+def add_reset_request(request_id: str, email: str) -> None:
+    """Write a request for a new password and its event. One write."""
+    _add_request(request_id, "user.password_reset_requested", {"email": email}, REQUEST_S)
+
+
+def _add_request(request_id: str, event_type: str, row: dict[str, Any], keep_s: int) -> None:
+    # The event names the row and nothing else: events outlive it by weeks.
+    event = NewEvent(event_type, {"id": request_id}, {"type": "system"})
+    row |= {"exp": clock.now_s() + keep_s, **outbox.new_aggregate(USERS, request_id, 1)}
+    transact(
+        [
+            USERS.putting(request_id, "meta", row, absent=True),
+            *outbox.event_writes(USERS, request_id, 0, [event], logged=False),
+        ]
+    )
+    outbox.notify(USERS, request_id)
+
+
+def find_registration(registration_id: str) -> Registration | None:
+    """Read a registration that is neither verified nor expired."""
+    row = live(USERS.get(registration_id, "meta", consistent=True), clock.now_s())
+    return Registration(registration_id, row["email"], row.get("name"), row["pw"]) if row else None
+
+
+def ending_registration(registration_id: str) -> Write:
+    """Return the write that uses a registration up; its condition fails when that has happened."""
+    return USERS.deleting(registration_id, "meta", exists=True)
+
+
+def find_reset_email(request_id: str) -> str | None:
+    """Return the address that a new password was asked for."""
+    row = live(USERS.get(request_id, "meta", consistent=True), clock.now_s())
+    return row["email"] if row else None
+
+
+# Sessions: pk the user's id, sk `s#ses_…`.
+
+
+def session_key(user_id: str, session_id: str) -> Key:
+    """Return the key of a session's row."""
+    return USERS.key(user_id, f"s#{session_id}")
+
+
+def session_from_item(row: Item | None) -> Session | None:
+    """Read a session's row; None for one that has been idle for too long."""
+    row = live(row, clock.now_s())
+    if row is None:
+        return None
+    return Session(
+        id=row["sk"].removeprefix("s#"),
+        user_id=row["pk"].partition("#")[2],
+        password_version=row["pwv"],
+        generation=row["gen"],
+        created_at=row["c"],
+        refreshed_at=row["at"],
+    )
+
+
+def find_session_and_user(user_id: str, session_id: str) -> tuple[Session | None, User | None]:
+    """Read a session and its user. One call."""
+    keys = session_key(user_id, session_id), user_key(user_id)
+    found = USERS.batch_get(keys, consistent=True)
+    return session_from_item(found.get(keys[0])), user_from_item(found.get(keys[1]))
+
+
+def add_session(session: Session) -> None:
+    """Write a new session. One write."""
+    row = {
+        "pwv": session.password_version,
+        "gen": session.generation,
+        "c": session.created_at,
+        "at": session.refreshed_at,
+        "exp": session.refreshed_at // 1000 + IDLE_S,
+    }
+    run(USERS.putting(session.user_id, f"s#{session.id}", row, absent=True))
+
+
+def advance_session(session: Session) -> None:
+    """Count one exchange; raises ConditionFailedError if another was faster or the session is over. One write."""
+    now = clock.now_ms()
+    changed = {"gen": session.generation + 1, "at": now, "exp": now // 1000 + IDLE_S}
+    run(USERS.updating(session.user_id, f"s#{session.id}", set_=changed, when={"gen": session.generation}))
+
+
+def end_session(session: Session, user: User) -> None:
+    """End a session and record it; raises ConditionFailedError if it has ended or the user changed. One transaction."""
+    event = NewEvent("session.revoked", {"id": session.id}, {"type": "user", "id": user.id})
+    ending = USERS.deleting(user.id, f"s#{session.id}", exists=True)
+    transact([ending, *_recording(user, event, {}, {})])
+    outbox.notify(USERS, user.id)

@@ -1,0 +1,36 @@
+"""The visitors' tokens: read without touching the table, and good for resuming long after they expired."""
+
+from dataclasses import dataclass
+
+from chalicelib.auth import jwts
+
+LIFE_S = 86_400
+RESUME_S = 180 * 86_400
+USE = "visitor"  # the claim `token_use`
+
+
+@dataclass(frozen=True)
+class VisitorClaims:
+    """What a visitor's token says."""
+
+    tenant_space: str  # the tenant, or its test data
+    visitor_id: str
+    widget_id: str
+    origin: str
+
+
+def issue(tenant_space: str, visitor_id: str, widget_id: str, origin: str) -> str:
+    """Return a token that lets one visitor's browser talk from one site for 24 hours."""
+    claims = {"token_use": USE, "sub": visitor_id, "tenant": tenant_space, "widget": widget_id, "origin": origin}
+    return jwts.sign(claims, LIFE_S)
+
+
+def from_claims(claims: jwts.Claims) -> VisitorClaims:
+    """Return what the claims of a token for `USE` say."""
+    return VisitorClaims(claims["tenant"], claims["sub"], claims["widget"], claims["origin"])
+
+
+def read_for_resume(token: str) -> VisitorClaims | None:
+    """Return what a token says that is valid or expired at most 180 days ago, or None."""
+    claims = jwts.read(token, USE, expired_for_s=RESUME_S)
+    return from_claims(claims) if claims else None

@@ -1,0 +1,166 @@
+"""Lists of conversations: which index serves which filter, and what is left to be dropped afterwards.
+
+A visitor's, contact's, widget's, tag's or assignee's list is usually short: up to 400 are read and sorted exactly.
+A longer one is walked in the order of creation. All others come from the activity index, where an entry may be up to
+a minute behind.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from chalicelib.conversations import store
+from chalicelib.conversations.models import INDEX_LAG_MS, STATUSES, Conversation, Priority, Status
+from chalicelib.core import clock
+from chalicelib.core.http import Page, PageQuery
+from chalicelib.core.http.pages import page_of
+from chalicelib.core.http.schema import Moment
+from chalicelib.core.items import Item
+from chalicelib.core.listing import Source, page_of_source, uncounted
+from chalicelib.core.table import Key, tenant_rows
+from chalicelib.events import counters
+
+SORTED_EXACTLY = 400
+READ_WHOLE = 50  # conversations that one BatchGet brings with both their rows
+UNASSIGNED = "unassigned"
+_NAME = "conversations"
+
+Keep = Callable[[Conversation], bool]
+
+
+class ListConversations(PageQuery):
+    """What to list. Several filters must all match."""
+
+    status: Status | None = None
+    assigned_to: str | None = Field(
+        default=None, min_length=1, max_length=40, description="A user id, `me`, or `unassigned`."
+    )
+    visitor_id: str | None = Field(default=None, min_length=1, max_length=40)
+    contact_id: str | None = Field(default=None, min_length=1, max_length=40)
+    widget_id: str | None = Field(default=None, min_length=1, max_length=40)
+    tag: str | None = Field(default=None, min_length=1, max_length=50)
+    priority: Priority | None = None
+    since: Moment | None = Field(default=None, description="Last activity at or after this time.")
+    until: Moment | None = Field(default=None, description="Last activity at or before this time.")
+    sort: Literal["-last_message_at", "last_message_at"] = Field(
+        default="-last_message_at", description="Newest activity first, or oldest first."
+    )
+
+
+def list_conversations(tenant_id: str, query: ListConversations) -> Page[Conversation]:
+    """List conversations; an assignee in `query` is a user id or `unassigned`.
+
+    One query per index partition and one BatchGet per hundred rows (a conversation is two), constant in the size of
+    the tenant; a short list read whole adds one BatchGet per hundred conversations in it.
+    """
+    narrow = _narrow(tenant_id, query)
+    if narrow is None:
+        return _from_activity(tenant_id, query)
+    source, served = narrow
+    pairs, more = source.read(None, SORTED_EXACTLY)
+    if more:
+        return _walked(tenant_id, query, source, served)
+    return _sorted(tenant_id, query, [_conversation_id_of(key) for _, key in pairs])
+
+
+def _narrow(tenant_id: str, query: ListConversations) -> tuple[Source, set[str]] | None:
+    """Return the shortest list that has all that is asked for, and the filters it serves; None for the whole one."""
+    # A tag comes first: what the others ask for stands in the hot row and can be checked afterwards.
+    if query.tag:
+        return store.by_facet(tenant_id, "tag", query.tag.lower()), {"tag"}
+    if query.visitor_id:
+        return store.by_facet(tenant_id, "vis", query.visitor_id), {"visitor_id"}
+    if query.contact_id:
+        return store.by_facet(tenant_id, "con", query.contact_id), {"contact_id"}
+    if query.assigned_to:
+        assignee = None if query.assigned_to == UNASSIGNED else query.assigned_to
+        return store.by_owner(tenant_id, _statuses(query), assignee), {"assigned_to", "status"}
+    return (store.by_facet(tenant_id, "wgt", query.widget_id), {"widget_id"}) if query.widget_id else None
+
+
+def _sorted(tenant_id: str, query: ListConversations, ids: Sequence[str]) -> Page[Conversation]:
+    keep = _matching(query)
+    small = len(ids) <= READ_WHOLE
+    loaded = store.load(tenant_id, ids)[0] if small else store.load_hot(tenant_id, ids)
+    found = [each for each in loaded.values() if keep is None or keep(each)]
+    newest_first = query.sort == "-last_message_at"
+    page = page_of(
+        found, query, tenant_id, _NAME, lambda each: f"{each.hot.activity:013d}#{each.id}", newest_first=newest_first
+    )
+    if small:
+        return page
+    whole, _ = store.load(tenant_id, [each.id for each in page.rows])
+    return page.map(lambda each: whole.get(each.id, each))
+
+
+def _walked(tenant_id: str, query: ListConversations, source: Source, served: set[str]) -> Page[Conversation]:
+    fits, keep = _matching(query), _matching(query, without=served)
+
+    def load(keys: Sequence[Key]) -> dict[Key, Conversation]:
+        rows, _ = store.load(tenant_id, [_conversation_id_of(key) for key in keys])
+        return _by_key(keys, rows, fits if keep is None else None)
+
+    count = source.count if keep is None else uncounted
+    # A name of its own: a cursor of the sorted list would be continued in another order.
+    return page_of_source(source, query, tenant_id, f"{_NAME}-walked", load=load, keep=keep, count=count)
+
+
+def _from_activity(tenant_id: str, query: ListConversations) -> Page[Conversation]:
+    rows = tenant_rows(tenant_id)
+    low = f"{max(0, clock.to_ms(query.since) - INDEX_LAG_MS):013d}" if query.since else " "
+    high = f"{min(clock.to_ms(query.until), clock.LAST_MS):013d}~" if query.until else "~"
+    source = store.by_activity(tenant_id, _statuses(query), low, high, newest_first=query.sort == "-last_message_at")
+    fits, keep = _matching(query), _matching(query, without={"status"})
+    counted: dict[Key, Item] = {}
+
+    def load(keys: Sequence[Key]) -> dict[Key, Conversation]:
+        ids, also = [_conversation_id_of(key) for key in keys], counters.keys(rows) if keep is None else []
+        found, read = store.load(tenant_id, ids, also)
+        counted.update(read)
+        return _by_key(keys, found, fits if keep is None else None)
+
+    def count() -> tuple[int, bool]:
+        names = [f"conv_{status}" for status in _statuses(query)]
+        return (counters.total(counted, rows, *names) if counted else counters.read_total(rows, *names)), False
+
+    return page_of_source(
+        source, query, tenant_id, _NAME, load=load, keep=keep, count=count if keep is None else uncounted
+    )
+
+
+def _by_key(keys: Sequence[Key], found: Mapping[str, Conversation], fits: Keep | None) -> dict[Key, Conversation]:
+    """Return the conversations that index rows stand for; not one that has just left this list: an index may lag."""
+    rows = {key: found[_conversation_id_of(key)] for key in keys if _conversation_id_of(key) in found}
+    return {key: row for key, row in rows.items() if fits is None or fits(row)}
+
+
+def _statuses(query: ListConversations) -> tuple[Status, ...]:
+    return (query.status,) if query.status else STATUSES
+
+
+def _matching(query: ListConversations, *, without: Collection[str] = ()) -> Keep | None:
+    """Return what tells whether a hot row has all that is asked for but `without`; None when nothing is asked for."""
+    names = ("status", "visitor_id", "contact_id", "widget_id", "priority")
+    wanted = {name: getattr(query, name) for name in names if getattr(query, name) and name not in without}
+    if query.assigned_to and "assigned_to" not in without:
+        wanted["assigned_to"] = None if query.assigned_to == UNASSIGNED else query.assigned_to
+    since = clock.to_ms(query.since) if query.since else None
+    until = clock.to_ms(query.until) if query.until else None
+    if not wanted and since is None and until is None:
+        return None
+
+    def keep(found: Conversation) -> bool:
+        hot = found.hot
+        return (
+            all(getattr(hot, name) == value for name, value in wanted.items())
+            and (since is None or hot.activity >= since)
+            and (until is None or hot.activity <= until)
+        )
+
+    return keep
+
+
+def _conversation_id_of(key: Key) -> str:
+    """Return the conversation that an index row (`…#conv_x`, `meta`) or a facet row (`…#f#tag#x`, `conv_x`) names."""
+    return key.sk if key.sk.startswith("conv_") else key.pk.partition("#")[2]

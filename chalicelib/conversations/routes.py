@@ -1,0 +1,129 @@
+"""`/v1/conversations` but for what involves messages: opening one, the thread."""
+
+from typing import Any
+
+from pydantic import Field
+
+from chalicelib.conversations import listing, service
+from chalicelib.conversations.listing import ListConversations
+from chalicelib.conversations.models import (
+    Conversation,
+    ConversationOut,
+    NotAMemberError,
+    Priority,
+    Status,
+    Tags,
+)
+from chalicelib.core import clock
+from chalicelib.core.http import Api, Call, Page, Request, Role
+from chalicelib.core.http.schema import OMITTED, Moment
+
+api = Api("Conversations")
+
+
+class UpdateConversation(Request):
+    """The fields to change; the others stay."""
+
+    status: Status = OMITTED
+    assigned_to: str | None = Field(default=None, max_length=40, description="A member's user id; null for nobody.")
+    priority: Priority | None = None
+    subject: str | None = Field(default=None, max_length=200)
+    summary: str | None = Field(default=None, max_length=2000)
+    tags: Tags = Field(default=OMITTED, description="Replaces all tags.")
+    add_tags: Tags = OMITTED
+    remove_tags: Tags = OMITTED
+    custom_attributes: dict[str, Any] = Field(default=OMITTED, description="Replaces all; at most 8 KB as JSON.")
+
+
+class AssignConversation(Request):
+    """Whom to give it to."""
+
+    assigned_to: str | None = Field(max_length=40, description="A member's user id; null for nobody.")
+
+
+class SnoozeConversation(Request):
+    """Until when."""
+
+    until: Moment
+
+
+@api.get("/v1/conversations", scope="conversations:read", query=ListConversations, answer=ConversationOut, paged=True)
+def list_conversations(call: Call, query: ListConversations) -> Page[Conversation]:
+    """List conversations, newest activity first.
+
+    An entry's place in the list may be up to a minute behind its newest message. `total` comes from counters that
+    follow changes within a second or so; it is never less than what the page proves.
+    """
+    mine = query.assigned_to == "me"
+    wanted = query.model_copy(update={"assigned_to": call.principal.id}) if mine else query
+    return listing.list_conversations(call.tenant_id, wanted)
+
+
+@api.get("/v1/conversations/{conversation_id}", scope="conversations:read", answer=ConversationOut)
+def retrieve_conversation(call: Call, conversation_id: str) -> Conversation:
+    """Retrieve a conversation."""
+    return service.get_conversation(call.tenant_id, conversation_id)
+
+
+@api.patch(
+    "/v1/conversations/{conversation_id}",
+    role=Role.AGENT,
+    scope="conversations:write",
+    body=UpdateConversation,
+    answer=ConversationOut,
+    errors=(NotAMemberError,),
+)
+def update_conversation(call: Call, body: UpdateConversation, conversation_id: str) -> Conversation:
+    """Change a conversation: assign, change status, tags and other fields, all at once."""
+    return service.update_conversation(
+        call.tenant_id, conversation_id, body.given(), call.principal.actor, call.if_match
+    )
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/close", role=Role.AGENT, scope="conversations:write", answer=ConversationOut
+)
+def close_conversation(call: Call, conversation_id: str) -> Conversation:
+    """Close a conversation. Closing a closed one is no error."""
+    return service.close_conversation(call.tenant_id, conversation_id, call.principal.actor)
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/reopen", role=Role.AGENT, scope="conversations:write", answer=ConversationOut
+)
+def reopen_conversation(call: Call, conversation_id: str) -> Conversation:
+    """Open a conversation again. Reopening an open one is no error."""
+    return service.reopen_conversation(call.tenant_id, conversation_id, call.principal.actor)
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/snooze",
+    role=Role.AGENT,
+    scope="conversations:write",
+    body=SnoozeConversation,
+    answer=ConversationOut,
+)
+def snooze_conversation(call: Call, body: SnoozeConversation, conversation_id: str) -> Conversation:
+    """Put a conversation aside until a time, or until the visitor writes. It is reopened within a minute of it."""
+    return service.snooze_conversation(call.tenant_id, conversation_id, clock.to_ms(body.until), call.principal.actor)
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/assign",
+    role=Role.AGENT,
+    scope="conversations:write",
+    body=AssignConversation,
+    answer=ConversationOut,
+    errors=(NotAMemberError,),
+)
+def assign_conversation(call: Call, body: AssignConversation, conversation_id: str) -> Conversation:
+    """Give a conversation to a member, or to nobody."""
+    return service.assign_conversation(call.tenant_id, conversation_id, body.assigned_to, call.principal.actor)
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/read", role=Role.AGENT, scope="conversations:write", answer=ConversationOut
+)
+def read_conversation(call: Call, conversation_id: str) -> Conversation:
+    """Mark all of the visitor's messages as read."""
+    return service.mark_read(call.tenant_id, conversation_id, call.principal.actor)

@@ -1,0 +1,238 @@
+"""What people do with a conversation besides talking in it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from chalicelib.conversations import store
+from chalicelib.conversations.changes import Actor, created_event, events_of, status_events, with_status
+from chalicelib.conversations.models import (
+    MAX_TAGS,
+    Cold,
+    Conversation,
+    ConversationNotFoundError,
+    Hot,
+    NotAMemberError,
+    attributes_text,
+    rating_text,
+)
+from chalicelib.core import clock, ids, log, table
+from chalicelib.core.errors import InvalidError, PreconditionFailedError, UnavailableError
+from chalicelib.core.items import Item
+from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, rows_of, tenant_rows, transact
+from chalicelib.events import outbox
+from chalicelib.events.models import NewEvent
+from chalicelib.tenants import service as tenants
+
+SYSTEM: Actor = {"type": "system", "id": "parley"}
+
+Change = Callable[[Conversation], Conversation]
+
+
+def get_conversation(tenant_id: str, conversation_id: str) -> Conversation:
+    """Return a conversation; raises ConversationNotFoundError."""
+    found = store.find(tenant_id, conversation_id) if ids.is_id("conv", conversation_id) else None
+    if found is None:
+        raise ConversationNotFoundError
+    return found
+
+
+def close_conversation(tenant_id: str, conversation_id: str, actor: Actor) -> Conversation:
+    """Close it; closing a closed one changes nothing."""
+    return _change(tenant_id, conversation_id, actor, lambda found: with_status(found, "closed"))
+
+
+def reopen_conversation(tenant_id: str, conversation_id: str, actor: Actor) -> Conversation:
+    """Open it again, from any status."""
+    return _change(tenant_id, conversation_id, actor, lambda found: with_status(found, "open"))
+
+
+def snooze_conversation(tenant_id: str, conversation_id: str, until: int, actor: Actor) -> Conversation:
+    """Put it aside until a time (milliseconds), or until the visitor writes."""
+    if not clock.now_ms() < until <= clock.LAST_MS:
+        raise InvalidError.field("until", "Give a time in the future, before the year 2286.")
+    return _change(tenant_id, conversation_id, actor, lambda found: with_status(found, "snoozed", until))
+
+
+def assign_conversation(tenant_id: str, conversation_id: str, assignee: str | None, actor: Actor) -> Conversation:
+    """Give it to a member, or to nobody."""
+    return _change(tenant_id, conversation_id, actor, _assigning(assignee))
+
+
+def mark_read(tenant_id: str, conversation_id: str, actor: Actor) -> Conversation:
+    """Note that an agent has read all there is."""
+    return _change(tenant_id, conversation_id, actor, lambda found: _hot(found, unread_count=0))
+
+
+def mark_read_by_visitor(tenant_id: str, conversation_id: str, visitor_id: str) -> Conversation:
+    """Note that the visitor has read all there is."""
+    return _change_own(tenant_id, conversation_id, visitor_id, lambda found: _hot(found, visitor_unread_count=0))
+
+
+def rate_conversation(
+    tenant_id: str, conversation_id: str, visitor_id: str, score: int, comment: str | None
+) -> Conversation:
+    """Record what the visitor thought, 1 to 5; a second rating replaces the first."""
+    return _change_own(
+        tenant_id, conversation_id, visitor_id, lambda found: _cold(found, rating=rating_text(score, comment))
+    )
+
+
+def update_conversation(
+    tenant_id: str, conversation_id: str, wanted: Mapping[str, Any], actor: Actor, expected_version: int | None
+) -> Conversation:
+    """Change the given fields at once. `wanted` has the names of the PATCH body."""
+
+    def change(found: Conversation) -> Conversation:
+        after = _cold(found, **{name: wanted[name] for name in ("subject", "summary") if name in wanted})
+        if "custom_attributes" in wanted:
+            after = _cold(after, custom_attributes=attributes_text(wanted["custom_attributes"]))
+        if {"tags", "add_tags", "remove_tags"} & wanted.keys():
+            after = _cold(after, tags=_tags(after.cold.tags, wanted))
+        if "priority" in wanted:
+            after = _hot(after, priority=wanted["priority"])
+        if "status" in wanted and wanted["status"] != found.hot.status:
+            after = with_status(after, wanted["status"])
+        if "assigned_to" in wanted:
+            after = _hot(after, assigned_to=wanted["assigned_to"])
+        return after
+
+    return _change(tenant_id, conversation_id, actor, change, expected_version)
+
+
+def wake_snoozed() -> None:
+    """Reopen what was snoozed until now. Runs each minute."""
+    now = f"{clock.now_ms():013d}~"
+    for shard in range(store.DUE_SHARDS):
+        for key in table.pending_keys(f"D#{shard}", now, 100):
+            try:
+                _wake(key.pk)
+            except UnavailableError:
+                log.warning("wake_failed", aggregate=key.pk)  # it stays due: again in a minute, and the others go on
+
+
+def _wake(full_pk: str) -> None:
+    tenant_id, _, conversation_id = full_pk.partition("#")
+
+    def change(found: Conversation) -> Conversation:
+        until = found.hot.snoozed_until
+        return with_status(found, "open") if until is not None and until <= clock.now_ms() else found
+
+    try:
+        _change(tenant_id, conversation_id, SYSTEM, change)
+    except ConversationNotFoundError:
+        table.run(rows_of(full_pk).deleting(conversation_id, "due"))
+
+
+def own_conversation(conversation: Conversation | None, visitor_id: str) -> Conversation:
+    """Return the conversation if it is this visitor's; anybody else's is not found."""
+    if conversation is None or conversation.hot.visitor_id != visitor_id:
+        raise ConversationNotFoundError
+    return conversation
+
+
+def new_conversation(tenant_id: str, visitor_id: str, cold: Cold, **given: Any) -> Conversation:  # noqa: ANN401
+    """Return an open conversation, not stored yet; `given` are fields of Hot. Takes the next number: one write."""
+    now = clock.now_ms()
+    known: dict[str, Any] = {
+        "number": store.next_number(tenant_id),
+        "status": "open",
+        "visitor_id": visitor_id,
+        "channel": "widget",
+        "created_at": now,
+        "updated_at": now,
+        "indexed_at": now,
+        **dict.fromkeys(("seq", "public_count", "unread_count", "visitor_unread_count"), 0),
+        "pos": 1,
+        "recent": b"",
+    }
+    missing = {each.name for each in fields(Hot)} - known.keys()
+    return Conversation(tenant_id, ids.new("conv"), Hot(**{**dict.fromkeys(missing), **known, **given}), cold)
+
+
+def creating(conversation: Conversation, actor: Actor) -> list[Write]:
+    """Return the writes of a new conversation: rows, lists, and its first event at position 1."""
+    rows = tenant_rows(conversation.tenant_id)
+    event = created_event(conversation, actor)
+    return [*store.creating(conversation), *outbox.event_writes(rows, conversation.id, 0, [event])]
+
+
+def changing_for_message(before: Conversation, after: Conversation, actor: Actor) -> list[Write]:
+    """Return the writes that a message brings besides its own row."""
+    events = status_events(before, after, actor)
+    final = _hot(after, pos=after.hot.pos + len(events))
+    rows = tenant_rows(before.tenant_id)
+    return [*store.changing(before, final), *outbox.event_writes(rows, before.id, after.hot.pos, events)]
+
+
+def from_rows(rows: Mapping[str, Item]) -> Conversation:
+    """Read a conversation from its rows by sort key; raises ConversationNotFoundError without the main one."""
+    if "meta" not in rows:
+        raise ConversationNotFoundError
+    return store.from_items(rows["meta"], rows.get("meta~info", {}))
+
+
+def _change_own(tenant_id: str, conversation_id: str, visitor_id: str, change: Change) -> Conversation:
+    actor = {"type": "visitor", "id": visitor_id}
+    return _change(tenant_id, conversation_id, actor, lambda found: change(own_conversation(found, visitor_id)))
+
+
+def _change(
+    tenant_id: str, conversation_id: str, actor: Actor, change: Change, expected_version: int | None = None
+) -> Conversation:
+    """Read, change, and commit with the events that tell of it: one read, one transaction, one queue send."""
+
+    def attempt() -> Conversation:
+        before = get_conversation(tenant_id, conversation_id)
+        if expected_version not in (None, before.version):
+            raise PreconditionFailedError
+        after = change(before)
+        if after == before:
+            return before
+        after = _hot(after, updated_at=clock.now_ms())
+        events = events_of(before, after, actor)
+        return _commit(before, _hot(after, pos=before.hot.pos + len(events)), events)
+
+    return retrying(attempt)
+
+
+def _commit(before: Conversation, after: Conversation, events: Sequence[NewEvent]) -> Conversation:
+    rows = tenant_rows(after.tenant_id)
+    member: Write | None = None
+    if after.hot.assigned_to not in (None, before.hot.assigned_to):
+        member = tenants.requiring_member(after.tenant_id, str(after.hot.assigned_to))
+    writes = [
+        *store.changing(before, after),
+        *outbox.event_writes(rows, after.id, before.hot.pos, events),
+        *([member] if member else []),
+    ]
+    try:
+        transact(writes, result=after)
+    except ConditionFailedError as exc:
+        if member in exc.failed:
+            raise NotAMemberError(param="assigned_to") from None
+        raise StaleError from None
+    outbox.notify(rows, after.id)
+    return after
+
+
+def _assigning(assignee: str | None) -> Change:
+    return lambda found: _hot(found, assigned_to=assignee)
+
+
+def _hot(conversation: Conversation, **changed: Any) -> Conversation:  # noqa: ANN401 - fields of Hot
+    return replace(conversation, hot=replace(conversation.hot, **changed))
+
+
+def _cold(conversation: Conversation, **changed: Any) -> Conversation:  # noqa: ANN401 - fields of Cold
+    return replace(conversation, cold=replace(conversation.cold, **changed))
+
+
+def _tags(current: Sequence[str], wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    tags = list(wanted.get("tags", current))
+    tags += wanted.get("add_tags", ())
+    removed = set(wanted.get("remove_tags", ()))
+    kept = tuple(dict.fromkeys(tag for tag in tags if tag not in removed))
+    if len(kept) > MAX_TAGS:
+        raise InvalidError.field("tags", f"A conversation has at most {MAX_TAGS} tags.", "too_many")
+    return kept

@@ -1,0 +1,206 @@
+"""Rows of conversations: `conv_…`/`meta` (hot, ≤ 1 KB) and `meta~info` (cold), and the lists they stand in.
+
+| list | where | sort key |
+|---|---|---|
+| by status | index `activity`, `<status>#<shard>` | last activity, id |
+| by assignee and status | index `owner`, `own#<status>#<assignee or ->` | id |
+| by visitor, contact, widget, tag | table, `f#<kind>#<value>` | id |
+| snoozed, by wake-up time | index `pending`, `D#<shard>`, row `due` | time |
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from chalicelib.conversations.models import Cold, Conversation, Hot
+from chalicelib.core.config import settings
+from chalicelib.core.items import Item
+from chalicelib.core.listing import Source
+from chalicelib.core.table import Key, Rows, Write, run, tenant_rows
+from chalicelib.events import outbox
+
+DUE_SHARDS = 16
+
+_HOT = {
+    "number": "no",
+    "status": "st",
+    "visitor_id": "vis",
+    "widget_id": "wgt",
+    "contact_id": "con",
+    "assigned_to": "as",
+    "priority": "pri",
+    "channel": "ch",
+    "created_at": "ct",
+    "updated_at": "ut",
+    "closed_at": "cl",
+    "snoozed_until": "sn",
+    "last_message": "lm",
+    "last_message_at": "lt",
+    "indexed_at": "ia",
+    "seq": "seq",
+    "public_count": "pub",
+    "unread_count": "un",
+    "visitor_unread_count": "vu",
+    "pos": "pos",
+    "recent": "rc",
+    "bucket": "bk",
+}
+_COLD = {
+    "subject": "subj",
+    "summary": "summ",
+    "page_url": "page",
+    "referrer_url": "ref",
+    "user_agent": "ua",
+    "visitor_ip": "ip",
+    "rating": "rat",
+    "custom_attributes": "cus",
+    "trust_uploads": "tru",
+}
+
+
+def keys(tenant_id: str, conversation_id: str) -> list[Key]:
+    """Return the keys of both rows."""
+    rows = tenant_rows(tenant_id)
+    return [rows.key(conversation_id, "meta"), rows.key(conversation_id, "meta~info")]
+
+
+def find(tenant_id: str, conversation_id: str) -> Conversation | None:
+    """Read a conversation as it is now."""
+    found = tenant_rows(tenant_id).query(conversation_id, prefix="meta", consistent=True)
+    by_sk = {item["sk"]: item for item in found.items}
+    return from_items(by_sk["meta"], by_sk.get("meta~info", {})) if "meta" in by_sk else None
+
+
+def next_number(tenant_id: str) -> int:
+    """Take the tenant's next conversation number. A number whose conversation then fails stays unused."""
+    return int(run(tenant_rows(tenant_id).updating("number", "conv", add={"n": 1}), returning=True)["n"])
+
+
+def creating(conversation: Conversation) -> list[Write]:
+    """Return the writes of both rows and of the lists."""
+    rows, hot = tenant_rows(conversation.tenant_id), conversation.hot
+    item = (
+        _hot_item(hot) | index_places(rows, conversation.id, hot) | outbox.new_aggregate(rows, conversation.id, hot.pos)
+    )
+    lists = [("vis", hot.visitor_id), ("wgt", hot.widget_id), ("con", hot.contact_id)]
+    lists += [("tag", tag) for tag in conversation.cold.tags]
+    return [
+        rows.putting(conversation.id, "meta", item, absent=True),
+        rows.putting(conversation.id, "meta~info", _cold_item(conversation.cold)),
+        *(rows.putting(f"f#{kind}#{value}", conversation.id, {}) for kind, value in lists if value),
+    ]
+
+
+def changing(before: Conversation, after: Conversation, *, has_events: bool = True) -> list[Write]:
+    """Return the writes that turn `before`, as it was read, into `after`, and move it between lists."""
+    rows = tenant_rows(before.tenant_id)
+    old, new = _hot_item(before.hot), _hot_item(after.hot)
+    changed: dict[str, Any] = {name: new.get(name) for name in {*old, *new} if old.get(name) != new.get(name)}
+    old_places, places = index_places(rows, after.id, before.hot), index_places(rows, after.id, after.hot)
+    changed |= {name: places.get(name) for name in {*old_places, *places} if old_places.get(name) != places.get(name)}
+    update = rows.updating(
+        after.id,
+        "meta",
+        set_=changed,
+        default=outbox.pending(rows, after.id) if has_events else None,
+        when={"pos": before.hot.pos},
+    )
+    return [update, *_changing_cold(rows, before, after), *_changing_due(rows, before, after)]
+
+
+def _changing_cold(rows: Rows, before: Conversation, after: Conversation) -> Iterable[Write]:
+    if before.cold != after.cold:
+        yield rows.putting(after.id, "meta~info", _cold_item(after.cold))
+    old, new = set(before.cold.tags), set(after.cold.tags)
+    for tag in sorted(new - old):
+        yield rows.putting(f"f#tag#{tag}", after.id, {})
+    for tag in sorted(old - new):
+        yield rows.deleting(f"f#tag#{tag}", after.id)
+
+
+def _changing_due(rows: Rows, before: Conversation, after: Conversation) -> Iterable[Write]:
+    old, new = before.hot.snoozed_until, after.hot.snoozed_until
+    if new is not None and new != old:
+        full = rows.key(after.id, "due").pk
+        yield rows.putting(after.id, "due", {"p_pk": due_partition(full), "p_sk": f"{new:013d}"})
+    elif old is not None and new is None:
+        yield rows.deleting(after.id, "due")
+
+
+def due_partition(full_pk: str) -> str:
+    """Return the pending index's partition of a conversation's wake-up."""
+    return f"D#{zlib.crc32(full_pk.encode()) % DUE_SHARDS}"
+
+
+def index_places(rows: Rows, conversation_id: str, hot: Hot) -> dict[str, str]:
+    """Return the index keys of a conversation in this state."""
+    return {
+        "a_pk": f"{rows.scope}#{hot.status}#{outbox.shard_of(conversation_id)}",
+        "a_sk": f"{hot.indexed_at:013d}#{conversation_id}",
+        "o_pk": f"{rows.scope}#{owner_partition(hot.status, hot.assigned_to)}",
+        "o_sk": conversation_id,
+    }
+
+
+def owner_partition(status: str, assignee: str | None) -> str:
+    """Return the owner index's partition of an assignee; None is nobody."""
+    return f"own#{status}#{assignee or '-'}"
+
+
+def by_activity(tenant_id: str, statuses: Iterable[str], low: str, high: str, *, newest_first: bool) -> Source:
+    """Return the conversations of some statuses by their activity, within bounds of the sort key."""
+    partitions = [f"{status}#{shard}" for status in statuses for shard in range(settings().index_shards)]
+    return Source(tenant_rows(tenant_id), partitions, "activity", low, high, newest_first)
+
+
+def by_owner(tenant_id: str, statuses: Iterable[str], assignee: str | None) -> Source:
+    """Return the conversations of one assignee, newest first."""
+    return Source(tenant_rows(tenant_id), [owner_partition(status, assignee) for status in statuses], "owner")
+
+
+def by_facet(tenant_id: str, kind: str, value: str) -> Source:
+    """Return the conversations of a visitor, contact, widget or tag, newest first."""
+    return Source(tenant_rows(tenant_id), [f"f#{kind}#{value}"])
+
+
+def load(
+    tenant_id: str, conversation_ids: Iterable[str], also: Iterable[Key] = ()
+) -> tuple[dict[str, Conversation], Mapping[Key, Item]]:
+    """Read conversations by id, and other rows along with them. One call per hundred rows."""
+    rows, ids = tenant_rows(tenant_id), list(conversation_ids)
+    found = rows.batch_get([*(key for each in ids for key in keys(tenant_id, each)), *also])
+    conversations = {}
+    for each in ids:
+        meta, info = (found.get(key) for key in keys(tenant_id, each))
+        if meta:
+            conversations[each] = from_items(meta, info or {})
+    return conversations, found
+
+
+def load_hot(tenant_id: str, conversation_ids: Iterable[str]) -> dict[str, Conversation]:
+    """Read only the hot rows, for sorting."""
+    found = tenant_rows(tenant_id).batch_get(keys(tenant_id, each)[0] for each in conversation_ids)
+    return {key.pk.partition("#")[2]: from_items(item, {}) for key, item in found.items()}
+
+
+def from_items(meta: Item, info: Item) -> Conversation:
+    """Read a conversation's rows."""
+    tenant_id, _, conversation_id = meta["pk"].partition("#")
+    hot: dict[str, Any] = {name: meta.get(short) for name, short in _HOT.items()}
+    hot |= {name: hot[name] or 0 for name in ("seq", "public_count", "unread_count", "visitor_unread_count")}
+    cold: dict[str, Any] = {name: info[short] for name, short in _COLD.items() if short in info}
+    cold["tags"] = tuple(json.loads(info.get("tags", "[]")))
+    return Conversation(tenant_id, conversation_id, Hot(**{**hot, "recent": hot["recent"] or b""}), Cold(**cold))
+
+
+def _hot_item(hot: Hot) -> Item:
+    item = {_HOT[each.name]: getattr(hot, each.name) for each in fields(hot)}
+    # Absent is shorter than zero, and the row must stay below 1 KB.
+    return {name: value for name, value in item.items() if value not in (None, b"", 0) or name in {"seq", "pos"}}
+
+
+def _cold_item(cold: Cold) -> Item:
+    item = {short: getattr(cold, name) for name, short in _COLD.items()}
+    return item | {"tags": json.dumps(list(cold.tags), ensure_ascii=False), "tru": cold.trust_uploads or None}

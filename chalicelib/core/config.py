@@ -1,0 +1,56 @@
+"""The settings of one deployment, read once from the environment."""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between two deployments. No secret is among them: those are in Secrets Manager.
+
+    Endpoints of AWS services are not settings of ours: botocore reads `AWS_ENDPOINT_URL_<SERVICE>` itself.
+    """
+
+    stage: str
+    region: str  # the operator's short code for this stack, e.g. "eu1"
+    table: str
+    events_queue_url: str
+    mail_queue_url: str
+    keys_secret: str  # Secrets Manager id of the signing keys and the pepper
+    api_url: str  # public base URL of this API, no slash at the end; also the token issuer
+    mail_from: str
+    signup_open: bool
+    index_shards: int  # partitions per index key of a tenant; reads merge them
+    login_attempts_per_address: int  # wrong or right, per 15 minutes
+    sessions_per_address: int  # new visitors from one address, per minute
+    visitor_burst: int  # messages a visitor may send at once…
+    visitor_rate: float  # …and per second after that
+    rest_api_id: str  # of API Gateway; empty where there is no authorizer cache to flush
+    rest_api_stage: str
+    allow_loopback_domains: bool  # hosts such as 127.0.0.1:8000 as a widget's site; a deploy refuses it
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process; a missing required variable raises KeyError at first use."""
+    env = os.environ
+    return Settings(
+        stage=env["PARLEY_STAGE"],
+        region=env["PARLEY_REGION"],
+        table=env["PARLEY_TABLE"],
+        events_queue_url=env["PARLEY_EVENTS_QUEUE_URL"],
+        mail_queue_url=env["PARLEY_MAIL_QUEUE_URL"],
+        keys_secret=env["PARLEY_KEYS_SECRET"],
+        api_url=env["PARLEY_API_URL"].rstrip("/"),
+        mail_from=env["PARLEY_MAIL_FROM"],
+        signup_open=env.get("PARLEY_SIGNUP", "open") == "open",
+        index_shards=int(env.get("PARLEY_INDEX_SHARDS", "1")),
+        login_attempts_per_address=int(env.get("PARLEY_LOGIN_ATTEMPTS_PER_ADDRESS", "100")),
+        sessions_per_address=int(env.get("PARLEY_SESSIONS_PER_ADDRESS", "60")),
+        visitor_burst=int(env.get("PARLEY_VISITOR_BURST", "60")),
+        visitor_rate=float(env.get("PARLEY_VISITOR_RATE", "1")),
+        rest_api_id=env.get("PARLEY_REST_API_ID", ""),
+        rest_api_stage=env.get("PARLEY_REST_API_STAGE", "api"),
+        allow_loopback_domains=env.get("PARLEY_ALLOW_LOOPBACK_DOMAINS", "") == "1",
+    )

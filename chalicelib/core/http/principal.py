@@ -1,0 +1,84 @@
+"""Who is calling: a user with memberships, an API key with scopes, or a visitor of one widget."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+Kind = Literal["user", "api_key", "visitor"]
+
+
+class Role(IntEnum):
+    """A member's role in a tenant; each may do what the ones below it may."""
+
+    VIEWER = 1
+    AGENT = 2
+    ADMIN = 3
+    OWNER = 4
+
+    @property
+    def label(self) -> str:
+        """The role's name on the wire."""
+        return self.name.lower()
+
+    @classmethod
+    def named(cls, label: str) -> "Role":
+        """Return the role with this name on the wire."""
+        return cls[label.upper()]
+
+
+@dataclass(frozen=True)
+class Principal:
+    """What the authorizer found out about a credential."""
+
+    kind: Kind
+    id: str  # usr_…, key_… or vis_…
+    name: str = ""  # as others see it: the author of a message
+    memberships: Mapping[str, Role] = field(default_factory=dict)  # by tenant; a key has its own tenant's only
+    scopes: frozenset[str] = frozenset()  # of an API key
+    test_mode: bool = False  # of an API key
+    expires_at: int | None = None  # of the credential, in milliseconds; None: it doesn't expire by itself
+    session_id: str = ""  # of a user's token
+    origin: str = ""  # of a visitor's token: the site it was made for
+    widget_id: str = ""  # of a visitor's token
+    tenant_space: str = ""  # of a visitor's token: the tenant, or its test data
+
+    def to_context(self) -> dict[str, str]:
+        """Return the authorizer's context: API Gateway passes strings only."""
+        context = {"kind": self.kind, "id": self.id}
+        if self.memberships:
+            context["memberships"] = ",".join(f"{tenant}:{role.label}" for tenant, role in self.memberships.items())
+        if self.scopes:
+            context["scopes"] = " ".join(sorted(self.scopes))
+        if self.test_mode:
+            context["test_mode"] = "1"
+        if self.expires_at is not None:
+            context["expires_at"] = str(self.expires_at)
+        for name in ("name", "session_id", "origin", "widget_id", "tenant_space"):
+            if value := getattr(self, name):
+                context[name] = value
+        return context
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, str]) -> "Principal":
+        """The inverse of `to_context`."""
+        pairs = (pair.split(":") for pair in context.get("memberships", "").split(",") if pair)
+        kind: Kind = context["kind"]  # type: ignore[assignment]  # written by to_context
+        return cls(
+            kind=kind,
+            id=context["id"],
+            memberships={tenant: Role.named(role) for tenant, role in pairs},
+            scopes=frozenset(context.get("scopes", "").split()),
+            test_mode=context.get("test_mode") == "1",
+            expires_at=int(context["expires_at"]) if "expires_at" in context else None,
+            name=context.get("name", ""),
+            session_id=context.get("session_id", ""),
+            origin=context.get("origin", ""),
+            widget_id=context.get("widget_id", ""),
+            tenant_space=context.get("tenant_space", ""),
+        )
+
+    @property
+    def actor(self) -> dict[str, str]:
+        """Return who did it, as events and the audit log name them."""
+        return {"type": self.kind, "id": self.id}

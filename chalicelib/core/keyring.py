@@ -1,0 +1,45 @@
+"""The deployment's secret document: the pepper of every keyed hash, and the signing keys `auth` reads from it."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from typing import Any
+
+from chalicelib.core import aws, clock
+from chalicelib.core.config import settings
+
+REFRESH_MS = 300_000  # how long a rotated key may stay unknown to a warm function
+
+_lock = threading.Lock()
+_cached: tuple[int, dict[str, Any]] | None = None
+
+
+def document(*, newer_than_ms: int = 0) -> dict[str, Any]:
+    """Return the secret document, at most five minutes old, and read after `newer_than_ms` if that is given."""
+    global _cached
+    now = clock.now_ms()
+    with _lock:
+        if _cached is None or now - _cached[0] > REFRESH_MS or _cached[0] < newer_than_ms:
+            answer = aws.call("secretsmanager", "get_secret_value", {"SecretId": settings().keys_secret})
+            _cached = (now, json.loads(answer["SecretString"]))
+        return _cached[1]
+
+
+def replace(new: dict[str, Any]) -> None:
+    """Store a new document; warm functions take it up within five minutes."""
+    global _cached
+    text = json.dumps(new)
+    aws.call("secretsmanager", "put_secret_value", {"SecretId": settings().keys_secret, "SecretString": text})
+    with _lock:
+        _cached = None
+
+
+def keyed_hash(purpose: str, *parts: str | bytes) -> bytes:
+    """Return HMAC-SHA256 (32 bytes) of `parts` under the pepper; `purpose` keeps two uses from colliding."""
+    mac = hmac.new(base64.b64decode(document()["pepper"]), purpose.encode(), hashlib.sha256)
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        mac.update(len(raw).to_bytes(4, "big") + raw)
+    return mac.digest()

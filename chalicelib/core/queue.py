@@ -1,0 +1,29 @@
+"""SQS batches: each record alone, and only the failed ones come back."""
+
+from collections.abc import Callable
+from typing import Any
+
+from chalicelib.core import log
+
+
+def process(event: dict[str, Any], context: object, handle: Callable[[str], None]) -> dict[str, Any]:
+    """Call `handle` with each record's body; a record whose handling raises is reported as failed and retried."""
+    # Only the queue functions need these, and the API function must start fast.
+    from aws_lambda_powertools.utilities.batch import (  # noqa: PLC0415 - slow to import
+        BatchProcessor,
+        EventType,
+        process_partial_response,
+    )
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord  # noqa: PLC0415 - slow to import
+
+    def one(record: SQSRecord) -> None:
+        try:
+            handle(record.body)
+        except Exception as exc:
+            log.error("record_failed", exc=exc, receives=record.attributes.approximate_receive_count)
+            raise
+
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    answer: Any = process_partial_response(event, one, processor, context)  # type: ignore[arg-type]
+    failures: dict[str, Any] = answer
+    return failures

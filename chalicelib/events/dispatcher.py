@@ -1,0 +1,96 @@
+"""Reading events: in order, nothing skipped, and exactly once where the effect is in the table.
+
+Consumers emit effects whose ids derive from the event, so making one twice is harmless; the counters and the advance
+of `dpos` are one transaction, so counting twice is impossible.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from chalicelib.core.items import Item
+from chalicelib.core.table import ConditionFailedError, Rows, rows_of, run, transact
+from chalicelib.events import counters, outbox
+from chalicelib.events.models import Event, event_from_item
+from chalicelib.events.outbox import event_key
+
+BATCH = 100  # events read at a time
+MAX_SECONDS = 2.0  # an aggregate that still gets news is then continued from the queue: ten share a function's 28 s
+
+Consumer = Callable[[Event], None]
+FrequentReader = Callable[[Rows, str, Item, int], list[Event]]
+
+_consumers: list[Consumer] = []
+_frequent_readers: list[FrequentReader] = []
+
+
+class MissingEventError(Exception):
+    """An aggregate says it has an event that is not there. Never expected: the sweeper parks it with an alarm."""
+
+
+def subscribe(consumer: Consumer) -> None:
+    """Let `consumer` see every event. It may see one more than once, and must not mind. Called from app.py."""
+    _consumers.append(consumer)
+
+
+def read_frequent_with(reader: FrequentReader) -> None:
+    """Add the reader of rows that are their own events (messages): (rows, pk, meta, limit) → those not dispatched."""
+    _frequent_readers.append(reader)
+
+
+def dispatch(full_pk: str) -> None:
+    """Dispatch all that is pending on one aggregate, given its full partition key."""
+    rows, pk = rows_of(full_pk), full_pk.partition("#")[2]
+    deadline = time.monotonic() + MAX_SECONDS
+    while time.monotonic() < deadline:
+        meta = rows.get(pk, "meta", consistent=True)
+        if meta is None or "p_pk" not in meta:
+            return
+        events = _undispatched(rows, pk, meta)
+        if not events and meta["dpos"] != meta["pos"]:
+            raise MissingEventError(f"{full_pk} after {meta['dpos']}")
+        for event in events:
+            for consumer in _consumers:
+                consumer(event)
+        if _advance(rows, pk, meta, events):
+            return
+    outbox.notify(rows, pk)
+
+
+def _undispatched(rows: Rows, pk: str, meta: Item) -> list[Event]:
+    """Return the next events in order of `pos`, up to the first that was not read."""
+    after, frequent = meta["dpos"], meta.get("seq", 0) - meta.get("dseq", 0)
+    found: list[Event] = []
+    if frequent:
+        for reader in _frequent_readers:
+            found += reader(rows, pk, meta, BATCH)
+    if meta["pos"] - after > frequent:
+        stored = rows.query(pk, between=(event_key(after + 1), event_key(meta["pos"])), limit=BATCH, consistent=True)
+        found += [event_from_item(row) for row in stored.items]
+    found.sort(key=lambda event: event.pos)
+    return [event for place, event in enumerate(found, after + 1) if event.pos == place]
+
+
+def _advance(rows: Rows, pk: str, meta: Item, events: list[Event]) -> bool:
+    """Move `dpos` past `events`, count them, and leave the pending index if those were all. True when done."""
+    last = events[-1].pos if events else meta["dpos"]
+    done: bool = last == meta["pos"]
+    changed: dict[str, object] = {"dpos": last}
+    if frequent := sum(event.frequent for event in events):
+        changed["dseq"] = meta.get("dseq", 0) + frequent
+    when = {"dpos": meta["dpos"]}
+    if done:
+        changed |= {"p_pk": None, "p_sk": None, "pr": None}
+        when["pos"] = meta["pos"]
+    counts: Counter[str] = Counter()
+    for event in events:
+        counts.update(event.counts)
+    advance = rows.updating(pk, "meta", set_=changed, when=when)
+    try:
+        if any(counts.values()):
+            transact([advance, counters.adding(rows, pk, counts)])
+        else:
+            run(advance)
+    except ConditionFailedError:
+        return False  # news came, or another dispatcher was faster: look again
+    return done

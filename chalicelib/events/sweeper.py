@@ -1,0 +1,52 @@
+"""The safety net under the events queue: what stayed pending is sent again, and parked when that does not help."""
+
+from chalicelib.core import aws, clock, log, table
+from chalicelib.core.config import settings
+from chalicelib.events.outbox import PENDING_SHARDS
+
+OLD_MS = 180_000
+PER_SHARD = 100  # entries sent again per shard and minute, oldest first
+MAX_PASSES = 5
+BACKLOG = 1000  # messages waiting in the queue: then it is slow, not lossy, and sweeping would only add to it
+
+
+def sweep() -> None:
+    """Send every entry that has been pending for three minutes to the events queue again. Runs each minute."""
+    if _queue_depth() > BACKLOG:
+        log.warning("sweep_skipped", reason="queue_behind")
+        return
+    before = f"{clock.now_ms() - OLD_MS:013d}"
+    for shard in range(PENDING_SHARDS):
+        for key in table.pending_keys(f"P#{shard}", before, PER_SHARD):
+            _resend(key.pk)
+
+
+def _resend(full_pk: str) -> None:
+    rows, pk = table.rows_of(full_pk), full_pk.partition("#")[2]
+    try:
+        row = table.run(rows.updating(pk, "meta", add={"pr": 1}, exists=True), returning=True)
+    except table.ConditionFailedError:
+        return  # gone
+    if row["pr"] <= MAX_PASSES:
+        aws.send(settings().events_queue_url, full_pk)
+        return
+    listed: str = row.get("p_pk", "")
+    if not listed.startswith("P#"):
+        return  # the index lags: it is dispatched or parked already
+    parked = rows.updating(
+        pk, "meta", set_={"p_pk": listed.replace("P#", "PX#")}, when={"p_pk": listed, "dpos": row["dpos"]}
+    )
+    try:
+        table.run(parked)
+    except table.ConditionFailedError:
+        return  # it moved on after all
+    log.error("event_parked", aggregate=full_pk, dpos=row["dpos"], pos=row["pos"])
+
+
+def _queue_depth() -> int:
+    answer = aws.call(
+        "sqs",
+        "get_queue_attributes",
+        {"QueueUrl": settings().events_queue_url, "AttributeNames": ["ApproximateNumberOfMessages"]},
+    )
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])

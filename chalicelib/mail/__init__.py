@@ -1,0 +1,1 @@
+"""Outgoing mail: what is sent, once, in one look."""

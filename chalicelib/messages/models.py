@@ -1,0 +1,181 @@
+"""A message, inside and on the wire."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from chalicelib.conversations.models import Conversation, ConversationOut
+from chalicelib.core.http import PageQuery, Response
+from chalicelib.core.http.schema import Timestamp
+
+AuthorType = Literal["visitor", "agent", "bot", "system"]
+
+MAX_CONTENT = 10_000
+RECENT_CLIENT_IDS = 32  # how many client_msg_ids a conversation remembers
+_HASH_BYTES = 4
+
+Content = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT, strip_whitespace=True)]
+ClientMessageId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+
+
+class ListMessages(PageQuery):
+    """Which messages."""
+
+    after_seq: int = Field(default=0, ge=0, description="Only messages after this `seq`.")
+    before_seq: int | None = Field(default=None, ge=1, description="Only messages before this `seq`.")
+    order: Literal["asc", "desc"] = Field(default="asc", description="Oldest first, or newest first.")
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who said it."""
+
+    type: AuthorType
+    id: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message about to be sent."""
+
+    author: Author
+    content: str
+    private: bool = False
+    client_msg_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message. Times are milliseconds since the epoch; `seq` has no gaps within the conversation."""
+
+    tenant_id: str
+    conversation_id: str
+    id: str
+    seq: int
+    pos: int  # of its `message.created` event: the message row is that event
+    author: Author
+    content: str
+    private: bool
+    client_msg_id: str | None
+    created_at: int
+
+
+class AuthorOut(Response):
+    """Who said it."""
+
+    type: AuthorType
+    id: str
+    name: str | None
+
+
+class MessageOut(Response):
+    """A message."""
+
+    id: str
+    seq: int = Field(description="1, 2, 3 … within the conversation, without gaps.")
+    conversation_id: str
+    author: AuthorOut
+    content: str
+    private: bool = Field(description="A note among agents; visitors never get it.")
+    attachments: list[dict[str, Any]] = Field(description="Empty until files can be attached.")
+    client_msg_id: str | None
+    created_at: Timestamp
+    edited_at: Timestamp | None
+    deleted_at: Timestamp | None
+
+    @classmethod
+    def of(cls, message: Message) -> "MessageOut":
+        """Show a message."""
+        author = message.author
+        return cls(
+            id=message.id,
+            seq=message.seq,
+            conversation_id=message.conversation_id,
+            author=AuthorOut(type=author.type, id=author.id, name=author.name),
+            content=message.content,
+            private=message.private,
+            attachments=[],
+            client_msg_id=message.client_msg_id,
+            created_at=message.created_at,  # type: ignore[arg-type]  # Timestamp renders milliseconds
+            edited_at=None,
+            deleted_at=None,
+        )
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A conversation with messages of it, oldest first."""
+
+    conversation: Conversation
+    messages: list[Message]
+    has_more: bool  # older ones
+
+
+class ThreadOut(Response):
+    """A conversation with its newest messages."""
+
+    conversation: ConversationOut
+    messages: list[MessageOut]
+    has_more: bool = Field(description="Whether there are older messages than these.")
+
+    @classmethod
+    def of(cls, thread: Thread) -> "ThreadOut":
+        """Show a thread."""
+        return cls(
+            conversation=ConversationOut.of(thread.conversation),
+            messages=[MessageOut.of(each) for each in thread.messages],
+            has_more=thread.has_more,
+        )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A conversation with its first message, if it began with one."""
+
+    conversation: Conversation
+    message: Message | None
+
+    @property
+    def version(self) -> int:
+        """What the ETag shows."""
+        return self.conversation.version
+
+
+class OpenedConversationOut(ConversationOut):
+    """What was opened, as the bare conversation."""
+
+    @classmethod
+    def of(cls, opened: Opened) -> "ConversationOut":  # type: ignore[override]  # shows what opening returns
+        """Show the conversation only."""
+        return ConversationOut.of(opened.conversation)
+
+
+class OpenedOut(Response):
+    """A conversation with its first message."""
+
+    conversation: ConversationOut
+    message: MessageOut | None
+
+    @classmethod
+    def of(cls, opened: Opened) -> "OpenedOut":
+        """Show what was opened."""
+        message = MessageOut.of(opened.message) if opened.message else None
+        return cls(conversation=ConversationOut.of(opened.conversation), message=message)
+
+
+def client_id_hash(author_id: str, client_msg_id: str) -> bytes:
+    """Return what a conversation remembers of a client_msg_id. Short: a hit is verified against the message."""
+    return hashlib.sha256(f"{author_id}\x00{client_msg_id}".encode()).digest()[:_HASH_BYTES]
+
+
+def remembers(recent: bytes, hashed: bytes) -> bool:
+    """Tell whether a hash is among the remembered ones."""
+    return any(recent[start : start + _HASH_BYTES] == hashed for start in range(0, len(recent), _HASH_BYTES))
+
+
+def remember(recent: bytes, hashed: bytes) -> bytes:
+    """Return the remembered hashes with one more, without the oldest beyond 32."""
+    return (recent + hashed)[-RECENT_CLIENT_IDS * _HASH_BYTES :]

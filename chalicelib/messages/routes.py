@@ -1,0 +1,125 @@
+"""Messages of a conversation, the thread, and opening a conversation with its first message."""
+
+from typing import Any
+
+from pydantic import Field
+
+from chalicelib.conversations.models import Priority, Tags, attributes_text
+from chalicelib.core.http import Api, Call, Page, Principal, Request, Role
+from chalicelib.core.http.schema import OMITTED
+from chalicelib.messages import opening, service
+from chalicelib.messages.models import (
+    Author,
+    ClientMessageId,
+    Content,
+    ListMessages,
+    Message,
+    MessageOut,
+    NewMessage,
+    Opened,
+    OpenedConversationOut,
+    Thread,
+    ThreadOut,
+)
+
+api = Api("Messages")
+
+
+class SendMessage(Request):
+    """What to say."""
+
+    content: Content
+    private: bool = Field(default=False, description="A note among agents; visitors never get it.")
+    client_msg_id: ClientMessageId | None = Field(
+        default=None, description="Your own id of the message: sending it again returns the first one."
+    )
+
+
+class FirstMessage(Request):
+    """The message a conversation begins with."""
+
+    content: Content
+    client_msg_id: ClientMessageId | None = None
+
+
+class OpenConversation(Request):
+    """A conversation with a visitor, and what to say first."""
+
+    visitor_id: str = Field(max_length=40)
+    message: FirstMessage | None = None
+    subject: str | None = Field(default=None, max_length=200)
+    priority: Priority | None = None
+    tags: Tags = Field(default_factory=list)
+    custom_attributes: dict[str, Any] = OMITTED
+
+
+class ThreadQuery(Request):
+    """How many messages to bring."""
+
+    limit: int = Field(default=50, ge=1, le=98)
+
+
+@api.post(
+    "/v1/conversations",
+    role=Role.AGENT,
+    scope="conversations:write",
+    body=OpenConversation,
+    answer=OpenedConversationOut,
+    status=201,
+)
+def open_conversation(call: Call, body: OpenConversation) -> Opened:
+    """Open a conversation with a visitor, optionally with a first message."""
+    first = None
+    if body.message:
+        first = NewMessage(_agent(call.principal), body.message.content, client_msg_id=body.message.client_msg_id)
+    new = opening.NewConversation(
+        visitor_id=body.visitor_id,
+        actor=call.principal.actor,
+        first=first,
+        subject=body.subject,
+        tags=tuple(dict.fromkeys(body.tags)),
+        custom_attributes=attributes_text(body.custom_attributes or {}),
+        hot={"priority": body.priority, "channel": "api"},
+    )
+    return opening.open_conversation(call.tenant_id, new)
+
+
+@api.get("/v1/conversations/{conversation_id}/thread", scope="messages:read", query=ThreadQuery, answer=ThreadOut)
+def retrieve_thread(call: Call, query: ThreadQuery, conversation_id: str) -> Thread:
+    """Retrieve a conversation with its newest messages, oldest of them first."""
+    return service.get_thread(call.tenant_id, conversation_id, query.limit)
+
+
+@api.get(
+    "/v1/conversations/{conversation_id}/messages",
+    scope="messages:read",
+    query=ListMessages,
+    answer=MessageOut,
+    paged=True,
+)
+def list_messages(call: Call, query: ListMessages, conversation_id: str) -> Page[Message]:
+    """List the messages of a conversation, notes included, oldest first."""
+    return service.list_messages(call.tenant_id, conversation_id, query)
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/messages",
+    role=Role.AGENT,
+    scope="messages:write",
+    body=SendMessage,
+    answer=MessageOut,
+    status=201,
+)
+def send_message(call: Call, body: SendMessage, conversation_id: str) -> Message:
+    """Send a message to the visitor, or a note to the other agents.
+
+    With `client_msg_id`, sending again returns the message of the first time, for as long as it is among the last 32
+    in the conversation that were sent with one.
+    """
+    new = NewMessage(_agent(call.principal), body.content, body.private, body.client_msg_id)
+    return service.send_message(call.tenant_id, conversation_id, new)
+
+
+def _agent(principal: Principal) -> Author:
+    """A key answers as an agent too: to the visitor there is one other side."""
+    return Author("agent", principal.id, principal.name or None)

@@ -1,0 +1,161 @@
+"""Saying something: exactly once, in order, in one transaction with what it does to the conversation."""
+
+from dataclasses import replace
+
+from chalicelib.conversations import service as conversations
+from chalicelib.conversations.changes import with_public_message
+from chalicelib.conversations.models import Conversation, ConversationNotFoundError
+from chalicelib.core import clock, ids, ratelimit
+from chalicelib.core import cursor as cursors
+from chalicelib.core.config import settings
+from chalicelib.core.http import Page
+from chalicelib.core.table import ConditionFailedError, StaleError, retrying, tenant_rows, transact
+from chalicelib.events import outbox
+from chalicelib.messages import store
+from chalicelib.messages.models import ListMessages, Message, NewMessage, Thread, client_id_hash, remember, remembers
+
+SEARCH_BACK = 100  # messages read at a time when looking for one that a client_msg_id names, or is no note
+READ_ON = 4  # how often a visitor's page reads on when notes left it short
+
+
+def send_message(tenant_id: str, conversation_id: str, new: NewMessage) -> Message:
+    """Say something in a conversation.
+
+    A `client_msg_id` that this author has used among the last 32 in this conversation returns the first message.
+    One consistent read, one transaction conditioned on it, one queue send; a conflict reads again, up to 20 times
+    within 5 s. Raises ConversationNotFoundError, also for a visitor's message to somebody else's conversation.
+    """
+
+    def attempt() -> Message:
+        found = conversations.get_conversation(tenant_id, conversation_id)
+        if new.author.type == "visitor":
+            conversations.own_conversation(found, new.author.id)
+        return _already_said(found, new) or _say(found, new)
+
+    return retrying(attempt)
+
+
+def get_thread(tenant_id: str, conversation_id: str, limit: int) -> Thread:
+    """Return a conversation with its newest messages, notes included. One query."""
+    if not ids.is_id("conv", conversation_id):
+        raise ConversationNotFoundError
+    rows, messages, more = store.newest_with_conversation(tenant_id, conversation_id, limit)
+    conversation = conversations.from_rows(rows)
+    return Thread(conversation, messages[::-1], more)
+
+
+def list_messages(tenant_id: str, conversation_id: str, query: ListMessages) -> Page[Message]:
+    """List a conversation's messages, notes included. One read and one query; `seq` makes offsets free."""
+    conversation = conversations.get_conversation(tenant_id, conversation_id)
+    newest_first, name = query.order == "desc", f"messages:{conversation_id}"
+    position = query.position(tenant_id, name)
+    seen = position.seen if position else query.offset
+    first = query.after_seq + 1
+    last = min(conversation.hot.seq, (query.before_seq or conversation.hot.seq + 1) - 1)
+    total = max(0, last - first + 1)
+    if newest_first:
+        last = int(position.after) - 1 if position else last - seen
+    else:
+        first = int(position.after) + 1 if position else first + seen
+    shown: list[Message] = []
+    if first <= last:
+        shown, _ = store.between(tenant_id, conversation_id, first, last, query.limit, newest_first=newest_first)
+    more = bool(shown) and (shown[-1].seq > first if newest_first else shown[-1].seq < last)
+    follow = query.next_cursor(tenant_id, name, str(shown[-1].seq), seen + len(shown)) if more else None
+    return Page(shown, total, query.limit, seen, more, follow)
+
+
+def list_for_visitor(conversation: Conversation, after_seq: int, limit: int, cursor: str | None) -> Page[Message]:
+    """List what the visitor may see after a `seq`, oldest first, without notes; `total` is of all he may see.
+
+    One query, up to four where there are notes; none if there is nothing new. Four full of notes end the page early.
+    """
+    tenant_id, name, seen = conversation.tenant_id, f"own-messages:{conversation.id}", 0
+    if cursor:
+        position = cursors.decode(tenant_id, name, cursor)
+        after_seq, seen = int(position.after), position.seen
+    last, reached = conversation.hot.seq, after_seq
+    shown: list[Message] = []
+    for number in range(READ_ON):
+        if reached >= last or len(shown) > limit:
+            break
+        # One more than asked for, so that what follows the page is known to be no note.
+        found, _ = store.between(
+            tenant_id, conversation.id, reached + 1, last, max(limit + 1, SEARCH_BACK if number else 0)
+        )
+        shown += [message for message in found if not message.private]
+        reached = found[-1].seq
+    more = len(shown) > limit or reached < last
+    if len(shown) > limit:
+        shown = shown[:limit]
+        reached = shown[-1].seq
+    follow = cursors.encode(tenant_id, name, cursors.Position(str(reached), seen + len(shown))) if more else None
+    return Page(shown, conversation.hot.public_count, limit, seen, more, follow)
+
+
+def message_of(new: NewMessage, conversation: Conversation, seq: int, pos: int) -> Message:
+    """Return the message as it will stand in the conversation."""
+    return Message(
+        tenant_id=conversation.tenant_id,
+        conversation_id=conversation.id,
+        id=ids.new("msg"),
+        seq=seq,
+        pos=pos,
+        author=new.author,
+        content=new.content,
+        private=new.private,
+        client_msg_id=new.client_msg_id,
+        created_at=clock.now_ms(),
+    )
+
+
+def _say(before: Conversation, new: NewMessage) -> Message:
+    message = message_of(new, before, before.hot.seq + 1, before.hot.pos + 1)
+    actor = {"type": message.author.type, "id": message.author.id}
+    after = said(before, message)
+    # The message before what it brings about: its place in the log is taken first.
+    writes = [store.creating(message), *conversations.changing_for_message(before, after, actor)]
+    try:
+        transact(writes, result=message)
+    except ConditionFailedError:
+        raise StaleError from None
+    outbox.notify(tenant_rows(before.tenant_id), before.id)
+    return message
+
+
+def said(before: Conversation, message: Message) -> Conversation:
+    """Return the conversation after the message: preview, counts, place in lists; open if the visitor wrote."""
+    hot, by_visitor = before.hot, message.author.type == "visitor"
+    recent = hot.recent
+    if message.client_msg_id:
+        recent = remember(recent, client_id_hash(message.author.id, message.client_msg_id))
+    hot = replace(hot, seq=message.seq, pos=message.pos, recent=recent, updated_at=message.created_at)
+    if by_visitor:
+        hot = replace(hot, bucket=_taken(hot.bucket), unread_count=hot.unread_count + 1, visitor_unread_count=0)
+    elif not message.private:
+        hot = replace(hot, unread_count=0, visitor_unread_count=hot.visitor_unread_count + 1)
+    if message.private:
+        return replace(before, hot=hot)
+    after = replace(before, hot=replace(hot, public_count=hot.public_count + 1))
+    return with_public_message(after, message.content, message.created_at, reopen=by_visitor)
+
+
+def _taken(bucket: str | None) -> str:
+    burst, rate = settings().visitor_burst, settings().visitor_rate
+    return str(ratelimit.Bucket.parse(bucket, burst).take(burst, rate))
+
+
+def _already_said(conversation: Conversation, new: NewMessage) -> Message | None:
+    """Return the message that this client_msg_id has sent before, or None."""
+    if new.client_msg_id is None:
+        return None
+    if not remembers(conversation.hot.recent, client_id_hash(new.author.id, new.client_msg_id)):
+        return None
+    last: int | None = conversation.hot.seq
+    while last:
+        found, _ = store.between(conversation.tenant_id, conversation.id, 1, last, SEARCH_BACK, newest_first=True)
+        for message in found:
+            if message.client_msg_id == new.client_msg_id and message.author.id == new.author.id:
+                return message
+        last = found[-1].seq - 1 if found else None
+    return None  # another id with the same short hash

@@ -1,0 +1,101 @@
+"""Rows of messages: `conv_…`/`m#<seq>`, each of them its own `message.created` event."""
+
+from typing import Any
+
+from chalicelib.core.items import Item
+from chalicelib.core.table import Rows, Write, tenant_rows
+from chalicelib.events import outbox
+from chalicelib.events.models import Event
+from chalicelib.messages.models import Author, Message, MessageOut
+
+_LAST = 10**10 - 1
+
+
+def creating(message: Message) -> Write:
+    """Return the write of a message, which lists it in the tenant's log."""
+    rows, author = tenant_rows(message.tenant_id), message.author
+    item: dict[str, Any] = {
+        "id": message.id,
+        "seq": message.seq,
+        "pos": message.pos,
+        "at": author.type,
+        "ai": author.id,
+        "an": author.name,
+        "c": message.content,
+        "pr": message.private or None,
+        "cm": message.client_msg_id,
+        "ct": message.created_at,
+        **outbox.log_entry(rows, message.conversation_id),
+    }
+    return rows.putting(message.conversation_id, _key(message.seq), item, absent=True)
+
+
+def between(
+    tenant_id: str, conversation_id: str, first: int, last: int | None, limit: int, *, newest_first: bool = False
+) -> tuple[list[Message], bool]:
+    """Read messages with `first <= seq <= last` and whether there are more. One query."""
+    found = tenant_rows(tenant_id).query(
+        conversation_id,
+        between=(_key(first), _key(_LAST if last is None else last)),
+        limit=limit,
+        newest_first=newest_first,
+        consistent=True,
+    )
+    return [from_item(item) for item in found.items], found.more
+
+
+def newest_with_conversation(
+    tenant_id: str, conversation_id: str, limit: int
+) -> tuple[dict[str, Item], list[Message], bool]:
+    """Read a conversation's two rows by sort key and its newest messages, newest first. One query."""
+    found = tenant_rows(tenant_id).query(
+        conversation_id, between=(_key(0), "meta~info"), limit=limit + 2, newest_first=True, consistent=True
+    )
+    rows = {item["sk"]: item for item in found.items if item["sk"].startswith("meta")}
+    messages = [from_item(item) for item in found.items if item["sk"].startswith("m#")]
+    return rows, messages, found.more and bool(messages) and messages[-1].seq > 1
+
+
+def undispatched(rows: Rows, pk: str, meta: Item, limit: int) -> list[Event]:
+    """Return the `message.created` events the dispatcher has not seen, for `dispatcher.read_frequent_with`."""
+    first = meta.get("dseq", 0) + 1
+    found = rows.query(pk, between=(_key(first), _key(meta["seq"])), limit=limit, consistent=True)
+    return [event_from_item(item) for item in found.items]
+
+
+def event_from_item(item: Item) -> Event:
+    """Read a message's row as the event that it is."""
+    message = from_item(item)
+    return Event(
+        pk=item["pk"],
+        pos=message.pos,
+        type="message.created",
+        at=message.created_at,
+        data=MessageOut.of(message).model_dump(mode="json"),
+        actor={"type": message.author.type, "id": message.author.id},
+        previous={},
+        counts={},
+        log_key=item["l_sk"],
+        frequent=True,
+    )
+
+
+def from_item(item: Item) -> Message:
+    """Read a message's row."""
+    tenant_id, _, conversation_id = item["pk"].partition("#")
+    return Message(
+        tenant_id=tenant_id,
+        conversation_id=conversation_id,
+        id=item["id"],
+        seq=item["seq"],
+        pos=item["pos"],
+        author=Author(item["at"], item["ai"], item.get("an")),
+        content=item["c"],
+        private=item.get("pr", False),
+        client_msg_id=item.get("cm"),
+        created_at=item["ct"],
+    )
+
+
+def _key(seq: int) -> str:
+    return f"m#{seq:010d}"

@@ -1,0 +1,168 @@
+"""`/widget/v1`: called from a tenant's site by the visitor's browser, so every answer is for an allowed origin only."""
+
+from typing import Any
+
+from pydantic import Field
+
+from chalicelib.conversations import service as conversations
+from chalicelib.conversations.models import Conversation
+from chalicelib.core.http import Api, Call, Page, PageQuery, Request
+from chalicelib.core.http.access import OriginNotAllowedError
+from chalicelib.core.http.schema import OMITTED, Email, Name
+from chalicelib.messages.models import ClientMessageId, Content, Message, Opened
+from chalicelib.messenger import service
+from chalicelib.messenger.models import (
+    BegunOut,
+    OwnConversationOut,
+    OwnMessageOut,
+    OwnVisitorOut,
+    Session,
+    SessionOut,
+)
+from chalicelib.visitors import service as visitors
+from chalicelib.visitors.models import Seen, Visitor
+from chalicelib.widgets import service as widgets
+from chalicelib.widgets.models import WidgetNotFoundError
+
+api = Api("Widget", kinds=("visitor",), widget=True)
+
+Url = Field(default=None, max_length=2000)
+
+
+class StartSession(Request):
+    """Which widget, and who was here before."""
+
+    client_token: str = Field(max_length=200)
+    visitor_token: str | None = Field(default=None, max_length=4000, description="An earlier session's token.")
+    page_url: str | None = Url
+    referrer_url: str | None = Url
+    locale: str | None = Field(default=None, max_length=35)
+
+
+class SaidMessage(Request):
+    """What the visitor says."""
+
+    content: Content
+    client_msg_id: ClientMessageId | None = Field(
+        default=None, description="The browser's own id of the message: sending it again returns the first one."
+    )
+
+
+class BeginConversation(Request):
+    """The first message."""
+
+    message: SaidMessage
+
+
+class ListOwnMessages(Request):
+    """From where, and how many."""
+
+    after_seq: int = Field(default=0, ge=0)
+    limit: int = Field(default=100, ge=1, le=100)
+    cursor: str | None = Field(default=None, max_length=500)
+
+
+class RateConversation(Request):
+    """What the visitor thought of it."""
+
+    score: int = Field(ge=1, le=5)
+    comment: str | None = Field(default=None, max_length=2000)
+
+
+class SetContext(Request):
+    """What the site tells about the visitor."""
+
+    context: dict[str, Any] = Field(
+        default=OMITTED, description="Free JSON, at most 8 KB. Keys that say where somebody is are dropped."
+    )
+    page_url: str | None = Url
+    referrer_url: str | None = Url
+    locale: str | None = Field(default=None, max_length=35)
+
+
+class Identify(Request):
+    """Who the visitor says to be."""
+
+    name: Name | None = None
+    email: Email | None = None
+
+
+@api.post(
+    "/widget/v1/sessions",
+    public=True,
+    body=StartSession,
+    answer=SessionOut,
+    status=201,
+    errors=(OriginNotAllowedError, WidgetNotFoundError),
+)
+def start_session(call: Call, body: StartSession) -> Session:
+    """Begin or resume a visitor's session. The `Origin` must be one of the tenant's domains."""
+    site = widgets.open_site(body.client_token, call.origin)
+    call.allowed_origin = call.origin
+    seen = Seen(
+        page_url=body.page_url,
+        referrer_url=body.referrer_url,
+        user_agent=call.headers.get("user-agent", "")[:500] or None,
+        ip=call.source_ip or None,
+        locale=body.locale,
+    )
+    return service.start_session(site, call.origin, body.visitor_token, seen, call.source_ip)
+
+
+@api.get("/widget/v1/conversations", query=PageQuery, answer=OwnConversationOut, paged=True)
+def list_own_conversations(call: Call, query: PageQuery) -> Page[Conversation]:
+    """List the visitor's own conversations, newest activity first."""
+    return service.list_own_conversations(call.tenant_id, call.principal.id, query)
+
+
+@api.post("/widget/v1/conversations", body=BeginConversation, answer=BegunOut, status=201)
+def begin_conversation(call: Call, body: BeginConversation) -> Opened:
+    """Begin a conversation with its first message."""
+    said = body.message
+    visitor = call.principal
+    return service.begin_conversation(call.tenant_id, visitor.id, visitor.widget_id, said.content, said.client_msg_id)
+
+
+@api.get("/widget/v1/conversations/{conversation_id}", answer=OwnConversationOut)
+def retrieve_own_conversation(call: Call, conversation_id: str) -> Conversation:
+    """Retrieve one of the visitor's own conversations."""
+    return service.get_own_conversation(call.tenant_id, conversation_id, call.principal.id)
+
+
+@api.get("/widget/v1/conversations/{conversation_id}/messages", query=ListOwnMessages, answer=OwnMessageOut, paged=True)
+def list_own_messages(call: Call, query: ListOwnMessages, conversation_id: str) -> Page[Message]:
+    """List messages after a `seq`, oldest first. Notes among agents are never in it, so `seq` may skip numbers."""
+    return service.list_own_messages(
+        call.tenant_id, conversation_id, call.principal.id, query.after_seq, query.limit, query.cursor
+    )
+
+
+@api.post("/widget/v1/conversations/{conversation_id}/messages", body=SaidMessage, answer=OwnMessageOut, status=201)
+def say(call: Call, body: SaidMessage, conversation_id: str) -> Message:
+    """Send a message. A conversation that was closed or put aside is open again."""
+    return service.say(call.tenant_id, conversation_id, call.principal.id, body.content, body.client_msg_id)
+
+
+@api.post("/widget/v1/conversations/{conversation_id}/read", answer=OwnConversationOut)
+def read_own_conversation(call: Call, conversation_id: str) -> Conversation:
+    """Mark all messages as read by the visitor."""
+    return conversations.mark_read_by_visitor(call.tenant_id, conversation_id, call.principal.id)
+
+
+@api.post("/widget/v1/conversations/{conversation_id}/rate", body=RateConversation, answer=OwnConversationOut)
+def rate_conversation(call: Call, body: RateConversation, conversation_id: str) -> Conversation:
+    """Rate a conversation, 1 to 5. A second rating replaces the first."""
+    return conversations.rate_conversation(call.tenant_id, conversation_id, call.principal.id, body.score, body.comment)
+
+
+@api.put("/widget/v1/context", body=SetContext, answer=OwnVisitorOut)
+def set_context(call: Call, body: SetContext) -> Visitor:
+    """Replace the visitor's context and say which page is open."""
+    seen = Seen(page_url=body.page_url, referrer_url=body.referrer_url, locale=body.locale)
+    return visitors.set_context(call.tenant_id, call.principal.id, body.given().get("context"), seen)
+
+
+@api.post("/widget/v1/identify", body=Identify, answer=OwnVisitorOut)
+def identify(call: Call, body: Identify) -> Visitor:
+    """Say who the visitor is. It is a claim, shown to agents as such; it opens nobody's history."""
+    return visitors.identify_visitor(call.tenant_id, call.principal.id, body.name, body.email)

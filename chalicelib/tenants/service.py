@@ -1,0 +1,187 @@
+"""Tenants: made, listed and changed; and this slice's door for the slices above it."""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import NotFoundError, PreconditionFailedError
+from chalicelib.core.http import Principal, Role
+from chalicelib.core.table import ConditionFailedError, Write, retrying
+from chalicelib.events.models import NewEvent
+from chalicelib.tenants import store
+from chalicelib.tenants.api_keys import authenticate_key
+from chalicelib.tenants.audit import commit, notify_tenant, recording, recording_at
+from chalicelib.tenants.invitations import accepting, find_invitation
+from chalicelib.tenants.models import (
+    MAX_MEMBERSHIPS,
+    CreatedTenant,
+    Language,
+    Member,
+    MembershipLimitError,
+    MyTenant,
+    Person,
+    SlugTakenError,
+    Tenant,
+)
+from chalicelib.tenants.schemas import MemberOut, TenantOut
+from chalicelib.tenants.store import (
+    find_for_change,
+    get_tenant,
+    list_tenants,
+    person_from_item,
+    person_key,
+    requiring_member,
+)
+
+__all__ = [
+    "Started",
+    "Starter",
+    "accepting",
+    "also_create",
+    "authenticate_key",
+    "commit",
+    "create_tenant",
+    "find_for_change",
+    "find_invitation",
+    "get_person",
+    "get_tenant",
+    "list_my_tenants",
+    "list_tenants",
+    "new_person_write",
+    "notify_tenant",
+    "person_from_item",
+    "person_key",
+    "recording",
+    "recording_at",
+    "requiring_member",
+    "update_tenant",
+]
+
+SLUG_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a slice above adds to a new tenant, in the creating transaction."""
+
+    writes: list[Write]
+    default_widget: dict[str, Any] | None = None  # as the API shows it
+    events: list[NewEvent] = field(default_factory=list)  # recorded on the tenant, behind `tenant.created`
+
+
+Starter = Callable[[Tenant, str | None], Started]  # the tenant and the `domain` of the request
+
+_starters: list[Starter] = []
+
+
+def also_create(starter: Starter) -> None:
+    """Let `starter` add to every new tenant. Called from app.py."""
+    _starters.append(starter)
+
+
+def create_tenant(
+    user_id: str, name: str, *, slug: str | None = None, language: Language = "en", domain: str | None = None
+) -> CreatedTenant:
+    """Make a tenant whose owner is the user, with all that a tenant starts with, in one transaction.
+
+    A slug that is not given is made from the name. Raises SlugTakenError for one that is given and taken.
+    """
+    person = get_person(user_id)
+    if len(person.memberships) >= MAX_MEMBERSHIPS:
+        raise MembershipLimitError
+    for attempt in range(SLUG_ATTEMPTS):
+        chosen = slug or slug_of(name, distinct=attempt > 0)
+        try:
+            return _create(person, name, chosen, language, domain)
+        except ConditionFailedError as exc:
+            if not any(write.key.pk.endswith(f"#slug#{chosen}") for write in exc.failed):
+                raise
+            if slug:
+                break
+    raise SlugTakenError(param="slug")
+
+
+def _create(person: Person, name: str, slug: str, language: Language, domain: str | None) -> CreatedTenant:
+    now = clock.now_ms()
+    tenant = Tenant(ids.new("tn"), name, slug, language, now, now)
+    owner = Member(person.user_id, person.email, person.name, Role.OWNER, now)
+    started = [starter(tenant, domain) for starter in _starters]
+    actor = {"type": "user", "id": person.user_id}
+    events = [
+        NewEvent("tenant.created", _shown(tenant), actor),
+        NewEvent("member.joined", MemberOut.of(owner).model_dump(mode="json"), actor),
+        *(event for each in started for event in each.events),
+    ]
+    writes = [
+        *store.creating_tenant(tenant, events),
+        store.joining(tenant.id, owner),
+        store.adding_membership(person.user_id, tenant.id, Role.OWNER),
+        *(write for each in started for write in each.writes),
+    ]
+    widget = next((each.default_widget for each in started if each.default_widget), None)
+    created = CreatedTenant(tenant, widget)
+    commit(tenant.id, writes, result=created)
+    return created
+
+
+def slug_of(name: str, *, distinct: bool = False) -> str:
+    """Return a slug like the name: ASCII letters and digits with hyphens between. `distinct` adds chance to it."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-")
+    if len(slug) < 2:
+        slug, distinct = "tenant", True
+    return f"{slug}-{secrets.token_hex(3)}" if distinct else slug
+
+
+def list_my_tenants(caller: Principal) -> list[MyTenant]:
+    """List the caller's tenants, newest first."""
+    mine = [MyTenant(tenant, caller.memberships[tenant.id]) for tenant in list_tenants(list(caller.memberships))]
+    return sorted(mine, key=lambda each: each.tenant.id, reverse=True)
+
+
+def update_tenant(
+    tenant_id: str, actor: Principal, changes: dict[str, Any], *, expected_version: int | None = None
+) -> Tenant:
+    """Change a tenant's `name`, `slug` or `language`. Raises SlugTakenError and PreconditionFailedError."""
+
+    def attempt() -> Tenant:
+        before = get_tenant(tenant_id)
+        if expected_version not in {None, before.version}:
+            raise PreconditionFailedError
+        previous = {name: getattr(before, name) for name in changes if getattr(before, name) != changes[name]}
+        if not previous:
+            return before
+        wanted = {name: changes[name] for name in previous}
+        after = replace(before, **wanted, updated_at=clock.now_ms(), version=before.version + 1, pos=before.pos + 1)
+        event = NewEvent("tenant.updated", _shown(after), actor.actor, previous)
+        writes = store.changing_tenant(before, event, store.settings_of(after))
+        if "slug" in wanted:
+            writes += [store.claiming_slug(after.slug, tenant_id), store.releasing_slug(before.slug, tenant_id)]
+        try:
+            commit(tenant_id, writes, result=after)
+        except ConditionFailedError:
+            raise SlugTakenError(param="slug") from None
+        return after
+
+    return retrying(attempt)
+
+
+def get_person(user_id: str) -> Person:
+    """Return a person; raises NotFoundError."""
+    person = store.find_person(user_id)
+    if person is None:
+        raise NotFoundError
+    return person
+
+
+def new_person_write(user_id: str, email: str, name: str | None) -> Write:
+    """Return the write of a new person who belongs nowhere yet."""
+    return store.new_person(Person(user_id, email, name))
+
+
+def _shown(tenant: Tenant) -> dict[str, Any]:
+    return TenantOut.of(tenant).model_dump(mode="json")

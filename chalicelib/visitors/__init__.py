@@ -1,0 +1,1 @@
+"""Visitors: anonymous people on a tenant's sites, and what their browsers told us."""

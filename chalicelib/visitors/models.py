@@ -1,0 +1,119 @@
+"""A visitor, inside and on the wire."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from chalicelib.core import clock, ids, tokens
+from chalicelib.core.errors import NotFoundError
+from chalicelib.core.http import Response
+from chalicelib.core.http.schema import Timestamp
+
+ONLINE_MS = 300_000
+MAX_CONTEXT_BYTES = 8192
+
+# Where somebody is, however it is spelled: dropped at any depth before it is stored. Letters only, in lower case.
+_GEOLOCATION_KEY = re.compile(
+    "(country|city|region|state|province|county|district|continent)(code|name)?|lat|latitude|lng|lon|long|longitude|"
+    "coords|coordinates|accuracy|geo|geoip|geolocation|location|ip|ipaddress|timezone|(postal|zip)(code)?"
+)
+
+
+class VisitorNotFoundError(NotFoundError):
+    default_message = NotFoundError.default_message
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody on a site. Times are milliseconds since the epoch."""
+
+    tenant_id: str
+    id: str
+    widget_id: str
+    name: str | None
+    email: str | None
+    contact_id: str | None
+    context: str  # JSON text, without geolocation
+    page_url: str | None
+    referrer_url: str | None
+    user_agent: str | None
+    ip: str | None
+    locale: str | None
+    first_seen_at: int
+    last_seen_at: int
+    blocked: bool
+    opening_bucket: str | None
+    pos: int
+
+    @property
+    def handle(self) -> str:
+        """The public reference other systems call the visitor's token. It is no credential."""
+        return tokens.pack("vt_", ids.to_bytes(self.id))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a browser tells about itself when it shows up; None leaves what is known."""
+
+    page_url: str | None = None
+    referrer_url: str | None = None
+    user_agent: str | None = None
+    ip: str | None = None
+    locale: str | None = None
+
+
+class VisitorOut(Response):
+    """A visitor, as agents see it."""
+
+    id: str
+    name: str | None
+    email: str | None
+    contact_id: str | None
+    token: str = Field(description="A public reference to the visitor; not a credential.")
+    context: dict[str, Any]
+    page_url: str | None
+    referrer_url: str | None
+    user_agent: str | None
+    ip: str | None
+    locale: str | None
+    first_seen_at: Timestamp
+    last_seen_at: Timestamp
+    online: bool = Field(description="Seen within the last five minutes.")
+    blocked: bool
+
+    @classmethod
+    def of(cls, visitor: Visitor) -> "VisitorOut":
+        """Show a visitor."""
+        return cls(
+            id=visitor.id,
+            name=visitor.name,
+            email=visitor.email,
+            contact_id=visitor.contact_id,
+            token=visitor.handle,
+            context=json.loads(visitor.context),
+            page_url=visitor.page_url,
+            referrer_url=visitor.referrer_url,
+            user_agent=visitor.user_agent,
+            ip=visitor.ip,
+            locale=visitor.locale,
+            first_seen_at=visitor.first_seen_at,  # type: ignore[arg-type]  # Timestamp renders milliseconds
+            last_seen_at=visitor.last_seen_at,  # type: ignore[arg-type]
+            online=clock.now_ms() - visitor.last_seen_at < ONLINE_MS,
+            blocked=visitor.blocked,
+        )
+
+
+def without_geolocation(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the context without the keys that say where somebody is, at any depth."""
+    if isinstance(value, dict):
+        return {
+            name: without_geolocation(each)
+            for name, each in value.items()
+            if not _GEOLOCATION_KEY.fullmatch("".join(filter(str.isalpha, name)).lower())
+        }
+    if isinstance(value, list):
+        return [without_geolocation(each) for each in value]
+    return value

@@ -1,0 +1,108 @@
+"""Rows of visitors: `vis_…`/`meta`, listed in the activity index in the order of their creation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.core import clock
+from chalicelib.core.config import settings
+from chalicelib.core.items import Item
+from chalicelib.core.listing import Source
+from chalicelib.core.table import Key, Write, tenant_rows
+from chalicelib.events import outbox
+from chalicelib.events.models import NewEvent
+from chalicelib.visitors.models import Visitor
+
+
+def key(tenant_id: str, visitor_id: str) -> Key:
+    """Return a visitor's key, for reads that take it along."""
+    return tenant_rows(tenant_id).key(visitor_id, "meta")
+
+
+def find(tenant_id: str, visitor_id: str) -> Visitor | None:
+    """Read a visitor as it is now."""
+    item = tenant_rows(tenant_id).get(visitor_id, "meta", consistent=True)
+    return from_item(item) if item else None
+
+
+def creating(visitor: Visitor, event: NewEvent) -> list[Write]:
+    """Return the writes of a new visitor."""
+    rows = tenant_rows(visitor.tenant_id)
+    shard = outbox.shard_of(visitor.id)
+    item = _to_item(visitor) | {"a_pk": f"{rows.scope}#{partition(shard)}", "a_sk": visitor.id}
+    item |= outbox.new_aggregate(rows, visitor.id, 1)
+    return [
+        rows.putting(visitor.id, "meta", item, absent=True),
+        *outbox.event_writes(rows, visitor.id, 0, [event]),
+    ]
+
+
+def changing(visitor: Visitor, changed: Mapping[str, Any], events: Sequence[NewEvent]) -> list[Write]:
+    """Return the writes of a change with its events, conditioned on the visitor as it was read."""
+    rows = tenant_rows(visitor.tenant_id)
+    update = rows.updating(
+        visitor.id,
+        "meta",
+        set_={**changed, "pos": visitor.pos + len(events)},
+        default=outbox.pending(rows, visitor.id) if events else None,
+        when={"pos": visitor.pos},
+    )
+    return [update, *outbox.event_writes(rows, visitor.id, visitor.pos, events)]
+
+
+def touching(visitor: Visitor, changed: Mapping[str, Any], when: Mapping[str, Any] | None = None) -> Write:
+    """Return the write of what is no event: when and where the visitor was last seen."""
+    rows = tenant_rows(visitor.tenant_id)
+    return rows.updating(visitor.id, "meta", set_={"ls": clock.now_ms(), **changed}, when=when, exists=True)
+
+
+def listed(tenant_id: str) -> Source:
+    """Return all of a tenant's visitors, newest first."""
+    partitions = [partition(shard) for shard in range(settings().index_shards)]
+    return Source(tenant_rows(tenant_id), partitions, "activity")
+
+
+def partition(shard: int) -> str:
+    """Return the index partition of a shard, without the tenant."""
+    return f"vis#{shard}"
+
+
+def _to_item(visitor: Visitor) -> Item:
+    return {
+        "id": visitor.id,
+        "wgt": visitor.widget_id,
+        "nm": visitor.name,
+        "em": visitor.email,
+        "con": visitor.contact_id,
+        "cx": visitor.context,
+        "page": visitor.page_url,
+        "ref": visitor.referrer_url,
+        "ua": visitor.user_agent,
+        "ip": visitor.ip,
+        "loc": visitor.locale,
+        "fs": visitor.first_seen_at,
+        "ls": visitor.last_seen_at,
+        "bl": visitor.blocked or None,
+    }
+
+
+def from_item(item: Item) -> Visitor:
+    """Read a visitor's row."""
+    return Visitor(
+        tenant_id=item["pk"].partition("#")[0],
+        id=item["id"],
+        widget_id=item["wgt"],
+        name=item.get("nm"),
+        email=item.get("em"),
+        contact_id=item.get("con"),
+        context=item.get("cx", "{}"),
+        page_url=item.get("page"),
+        referrer_url=item.get("ref"),
+        user_agent=item.get("ua"),
+        ip=item.get("ip"),
+        locale=item.get("loc"),
+        first_seen_at=item["fs"],
+        last_seen_at=item["ls"],
+        blocked=item.get("bl", False),
+        opening_bucket=item.get("ob"),
+        pos=item["pos"],
+    )

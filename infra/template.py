@@ -1,0 +1,106 @@
+"""The SAM template: what Chalice generates from app.py, merged with app.merge.yaml and finished for every function."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from chalice.package import YAMLTemplateSerializer
+
+from infra.gateway_responses import swagger_extension
+
+Template = dict[str, Any]  # CloudFormation is free JSON to us
+
+_NO_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+    "AWS_DEFAULT_REGION": "eu-central-1",  # only shapes service principals, which are the same in every region
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def stage_project(project: Path, folder: Path, stage: str) -> None:
+    """Copy what Chalice packages, and nothing else, so that no cache or leftover of a work tree gets in.
+
+    There is no requirements.txt among it: Chalice's own download is for the running Python and can't be repeated.
+    A stage that .chalice/config.json doesn't name is configured as `prod` is.
+    """
+    shutil.copytree(
+        project / "chalicelib", folder / "chalicelib", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+    )
+    shutil.copy(project / "app.py", folder)
+    shutil.copytree(project / ".chalice", folder / ".chalice", ignore=shutil.ignore_patterns("deploy*", "venv"))
+    config_file = folder / ".chalice" / "config.json"
+    config = json.loads(config_file.read_text())
+    config["stages"] = {stage: config["stages"].get(stage, config["stages"]["prod"])}
+    config_file.write_text(json.dumps(config))
+
+
+def chalice_package(staged: Path, merge_template: Path, stage: str, output: Path) -> Template:
+    """Run Chalice's packager on a staged project: app code in `output/deployment.zip`, and the template returned."""
+    merge = staged / "app.merge.yaml"
+    merged = load(merge_template)
+    merged["Resources"]["RestAPI"] = {
+        "Properties": {"DefinitionBody": {"x-amazon-apigateway-gateway-responses": swagger_extension()}}
+    }
+    merge.write_text(dump(merged))
+    command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())", "package"]
+    command += ["--stage", stage, "--merge-template", str(merge), "--template-format", "yaml", str(output)]
+    done = subprocess.run(
+        command, cwd=staged, env={**os.environ, **_NO_CREDENTIALS}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"chalice package failed:\n{done.stdout}{done.stderr}")
+    return load(output / "sam.yaml")
+
+
+def finish(template: Template, runtime: str, code: str) -> Template:
+    """Set what holds for every function and every queue mapping, so that a new one can't miss it.
+
+    Chalice names the running Python as runtime, can't ask for partial batch failures, and gives the API function
+    another logical id than the one its log group refers to.
+    """
+    resources = template["Resources"]
+    _identify_preflights(resources["RestAPI"]["Properties"]["DefinitionBody"])
+    resources["ApiHandlerLogGroup"]["Properties"]["LogGroupName"] = {"Fn::Sub": "/aws/lambda/${APIHandler}"}
+    for resource in resources.values():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        properties = resource["Properties"]
+        properties["Runtime"] = runtime
+        properties["CodeUri"] = code
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "SQS":
+                event["Properties"]["FunctionResponseTypes"] = ["ReportBatchItemFailures"]
+    return template
+
+
+def _identify_preflights(definition: Template) -> None:
+    """Give the static answers to OPTIONS the request id that every answer has; Chalice can only set literals."""
+    for methods in definition["paths"].values():
+        if "options" in methods:
+            options = methods["options"]
+            options["responses"]["200"]["headers"]["X-Request-Id"] = {"type": "string"}
+            mock = options["x-amazon-apigateway-integration"]["responses"]["default"]
+            mock["responseParameters"]["method.response.header.X-Request-Id"] = "context.requestId"
+
+
+class _Dumper(yaml.SafeDumper):
+    """CloudFormation reads no YAML aliases, so equal parts are written out each time."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+        return True
+
+
+def dump(template: Template) -> str:
+    """Return the template as YAML, keys sorted."""
+    return yaml.dump(template, Dumper=_Dumper, allow_unicode=True, width=120)
+
+
+def load(file: Path) -> Template:
+    """Read a template; short tags such as !Sub become their long form."""
+    return dict(YAMLTemplateSerializer().load_template(file.read_text(), str(file)))

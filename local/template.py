@@ -1,0 +1,34 @@
+"""Reads infra/stateful.yaml, so that what is deployed and what runs here cannot differ."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def stateful_resources(kind: str) -> dict[str, dict[str, Any]]:
+    """Return the properties of every resource of one CloudFormation type, by its logical id."""
+    text = (ROOT / "infra" / "stateful.yaml").read_text()
+    template = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms (`!Sub …`) as the plain value behind them."""
+
+
+def _plain(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> object:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node)
+    return loader.construct_mapping(node) if isinstance(node, yaml.MappingNode) else None
+
+
+_Loader.add_multi_constructor("!", _plain)

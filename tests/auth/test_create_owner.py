@@ -1,0 +1,31 @@
+"""The operator's command for a deployment whose sign-up is closed."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from infra.create_owner import main
+from tests.support.people import logged_in, new_email
+
+
+def test_the_link_it_prints_sets_the_password_of_an_owner(client, services, capsys):
+    email = new_email()
+    assert main(["--email", email.upper(), "--name", "Ada", "--tenant", "Acme"]) == 0
+    link = urlsplit(capsys.readouterr().out.splitlines()[-1])
+    assert (link.netloc, link.path) == ("api.test", "/auth/reset-password")
+    body = {"token": parse_qs(link.query)["token"][0], "password": "first password"}
+    assert client.post("/v1/auth/reset-password", body).status == 200
+    me = client.using(logged_in(client, email, "first password")["access_token"]).get("/v1/auth/me").json
+    assert (me["email"], me["name"]) == (email, "Ada")
+    assert [each["role"] for each in me["memberships"]] == ["owner"]
+
+
+def test_until_then_no_password_is_theirs(client, services):
+    email = new_email()
+    assert main(["--email", email]) == 0
+    assert client.post("/v1/auth/login", {"email": email, "password": "None"}).code == "invalid_credentials"
+
+
+def test_it_refuses_what_it_cannot_make(services, capsys):
+    email = new_email()
+    assert main(["--email", email]) == 0
+    assert main(["--email", email]) == 1
+    assert main(["--email", "not an address"]) == 2

@@ -1,0 +1,66 @@
+"""A revocation empties the authorizer's cache; a burst of them does so once."""
+
+import dataclasses
+
+import pytest
+
+from chalicelib.auth import flush
+from chalicelib.core import aws
+from chalicelib.core.config import settings
+from chalicelib.core.errors import UnavailableError
+from chalicelib.core.table import LIMITS, run
+from tests.support.clocks import later
+from tests.support.people import signed_in
+from tests.support.queues import drain
+
+
+@pytest.fixture
+def flushed(services, monkeypatch):
+    """Collect the flushes of a deployment that has a cache."""
+    with_cache = dataclasses.replace(settings(), rest_api_id="abc", rest_api_stage="api")
+    monkeypatch.setattr(flush, "settings", lambda: with_cache)
+    run(LIMITS.deleting("flush", "-"))
+    seen = []
+
+    def answer(service, operation, params, proceed):
+        if service != "apigateway":
+            return proceed()
+        seen.append((operation, params))
+        return {}
+
+    aws.interceptors.append(answer)
+    return seen
+
+
+def test_a_log_out_flushes(client, services, flushed):
+    ada = signed_in(client, services)
+    assert flushed == []
+    client.post("/v1/auth/logout", {"refresh_token": ada.tokens["refresh_token"]})
+    drain(services)
+    assert flushed == [("flush_stage_authorizers_cache", {"restApiId": "abc", "stageName": "api"})]
+
+
+def test_revocations_that_a_later_flush_has_covered_do_not_flush_again(client, services, flushed):
+    people = [signed_in(client, services) for _ in range(3)]
+    for person in people:
+        client.post("/v1/auth/logout", {"refresh_token": person.tokens["refresh_token"]})
+    with later(flush.COMMIT_MS + 1000):
+        drain(services)
+    assert len(flushed) == 1
+
+
+def test_a_flush_that_fails_holds_nothing_up(client, services, flushed, monkeypatch):
+    def fail(*_):
+        raise UnavailableError
+
+    monkeypatch.setattr(flush, "_flush", fail)
+    ada = signed_in(client, services)
+    client.post("/v1/auth/logout", {"refresh_token": ada.tokens["refresh_token"]})
+    drain(services)
+
+
+def test_without_a_cache_nothing_is_called(client, services):
+    ada = signed_in(client, services)
+    client.post("/v1/auth/logout", {"refresh_token": ada.tokens["refresh_token"]})
+    drain(services)
+    assert not [call for call in services.calls if call[0] == "apigateway"]

@@ -1,0 +1,54 @@
+"""The benches and the kill harness run, each as a user runs it, so that they don't rot."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *(str(each) for each in arguments)]
+    return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def figures(*sections: str, output: Path) -> dict[str, float]:
+    done = run("bench", "--quick", "--only", *sections, "--output", output)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {each["name"]: each["value"] for each in json.loads(output.read_text())["figures"]}
+
+
+def test_latency_at_size_is_measured_for_each_operation(tmp_path):
+    found = figures("sizes", output=tmp_path / "bench.json")
+    assert len(found) == 6
+    assert all(value > 0 for value in found.values())
+
+
+@pytest.mark.stack
+def test_cpu_and_requests_a_second_are_measured(tmp_path):
+    found = figures("serving", output=tmp_path / "bench.json")
+    assert {"visitor send, 8 clients", "conversation list, 8 clients"} <= found.keys()
+    assert all(value > 0 for value in found.values())
+
+
+@pytest.mark.packaging
+def test_import_cost_and_size_are_measured_and_kept(tmp_path):
+    found = figures("package", output=tmp_path / "bench.json")
+    assert found.keys() == {"import CPU beside boto3 and one client", "deployment package"}
+
+
+@pytest.mark.stack
+def test_five_kills_lose_nothing():
+    done = run("bench.kill", "--kills", 5)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "kept: nothing acknowledged is missing" in done.stdout
+
+
+@pytest.mark.stack
+def test_a_message_acknowledged_before_its_commit_is_missed():
+    done = run("bench.kill", "--kills", 1, "--plant", "ack-before-commit")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "was acknowledged and is not there" in done.stdout

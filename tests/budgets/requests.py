@@ -1,0 +1,329 @@
+"""One good request to every route, and what it takes to be able to send it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from chalicelib.core import ids
+from tests.support import people
+from tests.support.aws import Services
+from tests.support.chats import ORIGIN, Chat, new_chat, reply, unique
+from tests.support.client import Answer
+from tests.support.clocks import later
+from tests.support.queues import drain
+from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_user
+
+Send = Callable[[], Answer]
+
+
+@dataclass(frozen=True)
+class World:
+    """A tenant, a visitor on its site, and the stand-ins."""
+
+    tenant: Organisation
+    chat: Chat
+    services: Services
+
+
+Prepare = Callable[[World], Send]
+
+
+def _as_owner(method: str, url: str, body: object = None) -> Prepare:
+    return lambda world: lambda: world.tenant.owner.client.send(method, world.tenant.url + url, body)
+
+
+def _v1(method: str, url: str, body: object = None) -> Prepare:
+    return lambda world: lambda: world.tenant.owner.client.send(method, url, body)
+
+
+def _on_conversation(method: str, end: str = "", body: object = None) -> Prepare:
+    def prepare(world: World) -> Send:
+        found = world.chat.begin()
+        reply(world.tenant.owner.client, found, "seen")
+        return lambda: world.tenant.owner.client.send(method, f"/v1/conversations/{found}{end}", body)
+
+    return prepare
+
+
+def _as_visitor(method: str, end: str = "", body: object = None) -> Prepare:
+    def prepare(world: World) -> Send:
+        found = world.chat.begin()
+        reply(world.tenant.owner.client, found, "seen")
+        return lambda: world.chat.client.send(method, f"/widget/v1/conversations/{found}{end}", body)
+
+    return prepare
+
+
+def _on_made(collection: str, make: Mapping[str, object], method: str, end: str = "", body: object = None) -> Prepare:
+    def prepare(world: World) -> Send:
+        made = world.tenant.owner.client.post(collection, make)
+        assert made.status == 201, made.text
+        return lambda: world.tenant.owner.client.send(method, f"{collection}/{made.json['id']}{end}", body)
+
+    return prepare
+
+
+def _close(world: World) -> Send:
+    found = world.chat.begin()
+    return lambda: world.tenant.owner.client.post(f"/v1/conversations/{found}/close")
+
+
+def _reopen(world: World) -> Send:
+    found = world.chat.begin()
+    world.tenant.owner.client.post(f"/v1/conversations/{found}/close")
+    return lambda: world.tenant.owner.client.post(f"/v1/conversations/{found}/reopen")
+
+
+def _read(world: World) -> Send:
+    found = world.chat.begin()
+    return lambda: world.tenant.owner.client.post(f"/v1/conversations/{found}/read")
+
+
+def _assign(world: World) -> Send:
+    found, body = world.chat.begin(), {"assigned_to": world.tenant.owner.user_id}
+    return lambda: world.tenant.owner.client.post(f"/v1/conversations/{found}/assign", body)
+
+
+def _open(world: World) -> Send:
+    body = {"visitor_id": world.chat.visitor_id, "message": {"content": "Hello", "client_msg_id": unique()}}
+    return lambda: world.tenant.owner.client.post("/v1/conversations", body)
+
+
+def _begin(world: World) -> Send:
+    body = {"message": {"content": "Hello", "client_msg_id": unique()}}
+    return lambda: world.chat.client.post("/widget/v1/conversations", body)
+
+
+def _session(world: World) -> Send:
+    body = {"client_token": world.tenant.created["default_widget"]["client_token"]}
+    return lambda: anonymous().post("/widget/v1/sessions", body, Origin=ORIGIN)
+
+
+def _configuration(world: World) -> Send:
+    token = world.tenant.created["default_widget"]["client_token"]
+    return lambda: anonymous().get(f"/widget/v1/configuration/{token}", Origin=ORIGIN)
+
+
+def _context(world: World) -> Send:
+    return lambda: world.chat.client.put("/widget/v1/context", {"context": {"a": unique()}})
+
+
+def _identify(world: World) -> Send:
+    return lambda: world.chat.client.post("/widget/v1/identify", {"name": unique()})
+
+
+def _register(_world: World) -> Send:
+    body = {"email": people.new_email(), "password": people.PASSWORD}
+    return lambda: anonymous().post("/v1/auth/register", body)
+
+
+def _verify(world: World) -> Send:
+    token = people.registered(anonymous(), world.services, people.new_email())
+    return lambda: anonymous().post("/v1/auth/verify-email", {"token": token})
+
+
+def _log_in(world: World) -> Send:
+    email = people.new_email()
+    people.verified(anonymous(), world.services, email)
+    return lambda: anonymous().post("/v1/auth/login", {"email": email, "password": people.PASSWORD})
+
+
+def _with_refresh_token(end: str) -> Prepare:
+    def prepare(world: World) -> Send:
+        token = people.signed_in(anonymous(), world.services).tokens["refresh_token"]
+        return lambda: anonymous().post(f"/v1/auth/{end}", {"refresh_token": token})
+
+    return prepare
+
+
+def _forgot(world: World) -> Send:
+    email = people.new_email()
+    people.verified(anonymous(), world.services, email)
+    return lambda: anonymous().post("/v1/auth/forgot-password", {"email": email})
+
+
+def _reset(world: World) -> Send:
+    email = people.new_email()
+    people.verified(anonymous(), world.services, email)
+    anonymous().post("/v1/auth/forgot-password", {"email": email})
+    drain(world.services)
+    token = people.link_token(world.services, email)
+    return lambda: anonymous().post("/v1/auth/reset-password", {"token": token, "password": "another long password"})
+
+
+def _accept(world: World) -> Send:
+    someone = new_user()
+    token = invitation_token(world.tenant, invite(world.tenant, someone.email))
+    return lambda: anonymous().post("/v1/auth/accept-invite", {"token": token})
+
+
+def _create_tenant(_world: World) -> Send:
+    someone = new_user()
+    return lambda: someone.client.post("/v1/tenants", {"name": "Acme", "domain": "www.example.com"})
+
+
+def _invite(world: World) -> Send:
+    body = {"email": people.new_email(), "role": "agent"}
+    return lambda: world.tenant.owner.client.post(f"{world.tenant.url}/members", body)
+
+
+def _on_member(method: str, body: object = None) -> Prepare:
+    def prepare(world: World) -> Send:
+        member = new_member(world.tenant, "agent")
+        return lambda: world.tenant.owner.client.send(method, f"{world.tenant.url}/members/{member.user_id}", body)
+
+    return prepare
+
+
+def _resend(world: World) -> Send:
+    url = f"{world.tenant.url}/invitations/{invite(world.tenant, people.new_email())}/resend"
+    return lambda: world.tenant.owner.client.post(url)
+
+
+def _retrieve_visitor(world: World) -> Send:
+    return lambda: world.tenant.owner.client.get(f"/v1/visitors/{world.chat.visitor_id}")
+
+
+def _new_domain(_world: World) -> dict[str, object]:
+    return {"domain": f"{ids.new_ulid().lower()}.example.com"}
+
+
+def _add_domain(world: World) -> Send:
+    return lambda: world.tenant.owner.client.post("/v1/domains", _new_domain(world))
+
+
+def _remove_domain(world: World) -> Send:
+    return _on_made("/v1/domains", _new_domain(world), "DELETE")(world)
+
+
+def _resume(world: World) -> Send:
+    chat, body = new_chat(world.tenant), {"client_token": world.tenant.created["default_widget"]["client_token"]}
+    return lambda: anonymous().post("/widget/v1/sessions", body | {"visitor_token": chat.client.token}, Origin=ORIGIN)
+
+
+def _settled_events(world: World) -> Send:
+    def send() -> Answer:
+        with later(20_000):
+            return world.tenant.owner.client.get("/v1/events")
+
+    return send
+
+
+def _one_type_of_event(world: World) -> Send:
+    def send() -> Answer:
+        with later(20_000):
+            return world.tenant.owner.client.get("/v1/events?type=conversation.rated")
+
+    return send
+
+
+def _say_again(world: World) -> Send:
+    found, key = world.chat.begin(), unique()
+    assert world.chat.say(found, "Hello", client_msg_id=key).status == 201
+    return lambda: world.chat.say(found, "Hello", client_msg_id=key)
+
+
+def _send_with_key(world: World) -> Send:
+    url, key = f"/v1/conversations/{world.chat.begin()}/messages", unique()
+    return lambda: world.tenant.owner.client.post(url, {"content": "Hello"}, Idempotency_Key=key)
+
+
+def _send_with_key_again(world: World) -> Send:
+    send = _send_with_key(world)
+    assert send().status == 201
+    return send
+
+
+def _public(url: str) -> Prepare:
+    return lambda _world: lambda: anonymous().get(url)
+
+
+KEY, WIDGET = {"name": "key"}, {"name": "widget"}
+
+REQUESTS: dict[str, Prepare] = {
+    "POST /v1/auth/register": _register,
+    "POST /v1/auth/verify-email": _verify,
+    "POST /v1/auth/login": _log_in,
+    "POST /v1/auth/refresh": _with_refresh_token("refresh"),
+    "POST /v1/auth/logout": _with_refresh_token("logout"),
+    "GET /v1/auth/me": _v1("GET", "/v1/auth/me"),
+    "POST /v1/auth/forgot-password": _forgot,
+    "POST /v1/auth/reset-password": _reset,
+    "POST /v1/auth/accept-invite": _accept,
+    "GET /.well-known/jwks.json": _public("/.well-known/jwks.json"),
+    "GET /auth/verify-email": _public("/auth/verify-email?token=x"),
+    "GET /auth/reset-password": _public("/auth/reset-password?token=x"),
+    "GET /auth/accept-invite": _public("/auth/accept-invite?token=x"),
+    "POST /v1/tenants": _create_tenant,
+    "GET /v1/tenants": _v1("GET", "/v1/tenants"),
+    "GET /v1/tenants/{tenant_id}": _as_owner("GET", ""),
+    "PATCH /v1/tenants/{tenant_id}": _as_owner("PATCH", "", {"name": "New"}),
+    "GET /v1/tenants/{tenant_id}/members": _as_owner("GET", "/members"),
+    "POST /v1/tenants/{tenant_id}/members": _invite,
+    "PATCH /v1/tenants/{tenant_id}/members/{member_id}": _on_member("PATCH", {"role": "admin"}),
+    "DELETE /v1/tenants/{tenant_id}/members/{member_id}": _on_member("DELETE"),
+    "GET /v1/tenants/{tenant_id}/invitations": _as_owner("GET", "/invitations"),
+    "POST /v1/tenants/{tenant_id}/invitations/{invitation_id}/resend": _resend,
+    "GET /v1/tenants/{tenant_id}/audit-log": _as_owner("GET", "/audit-log"),
+    "GET /v1/api-keys": _v1("GET", "/v1/api-keys"),
+    "POST /v1/api-keys": _v1("POST", "/v1/api-keys", KEY),
+    "GET /v1/api-keys/{key_id}": _on_made("/v1/api-keys", KEY, "GET"),
+    "PATCH /v1/api-keys/{key_id}": _on_made("/v1/api-keys", KEY, "PATCH", "", {"name": "New"}),
+    "DELETE /v1/api-keys/{key_id}": _on_made("/v1/api-keys", KEY, "DELETE"),
+    "POST /v1/api-keys/{key_id}/rotate": _on_made("/v1/api-keys", KEY, "POST", "/rotate"),
+    "GET /v1/widgets": _v1("GET", "/v1/widgets"),
+    "POST /v1/widgets": _v1("POST", "/v1/widgets", WIDGET),
+    "GET /v1/widgets/{widget_id}": _on_made("/v1/widgets", WIDGET, "GET"),
+    "PATCH /v1/widgets/{widget_id}": _on_made("/v1/widgets", WIDGET, "PATCH", "", {"name": "New"}),
+    "DELETE /v1/widgets/{widget_id}": _on_made("/v1/widgets", WIDGET, "DELETE"),
+    "GET /v1/domains": _v1("GET", "/v1/domains"),
+    "POST /v1/domains": _add_domain,
+    "DELETE /v1/domains/{domain_id}": _remove_domain,
+    "GET /widget/v1/configuration/{client_token}": _configuration,
+    "GET /v1/visitors": _v1("GET", "/v1/visitors"),
+    "GET /v1/visitors/{visitor_id}": _retrieve_visitor,
+    "GET /v1/conversations": _v1("GET", "/v1/conversations?status=open&limit=10"),
+    "GET /v1/conversations/{conversation_id}": _on_conversation("GET"),
+    "PATCH /v1/conversations/{conversation_id}": _on_conversation("PATCH", "", {"priority": "high", "tags": ["a"]}),
+    "POST /v1/conversations/{conversation_id}/close": _close,
+    "POST /v1/conversations/{conversation_id}/reopen": _reopen,
+    "POST /v1/conversations/{conversation_id}/snooze": _on_conversation(
+        "POST", "/snooze", {"until": "2199-01-01T00:00:00Z"}
+    ),
+    "POST /v1/conversations/{conversation_id}/assign": _assign,
+    "POST /v1/conversations/{conversation_id}/read": _read,
+    "POST /v1/conversations": _open,
+    "GET /v1/conversations/{conversation_id}/thread": _on_conversation("GET", "/thread"),
+    "GET /v1/conversations/{conversation_id}/messages": _on_conversation("GET", "/messages"),
+    "POST /v1/conversations/{conversation_id}/messages": _on_conversation(
+        "POST", "/messages", {"content": "Hello", "client_msg_id": "a"}
+    ),
+    "POST /widget/v1/sessions": _session,
+    "GET /widget/v1/conversations": lambda world: lambda: world.chat.client.get("/widget/v1/conversations"),
+    "POST /widget/v1/conversations": _begin,
+    "GET /widget/v1/conversations/{conversation_id}": _as_visitor("GET"),
+    "GET /widget/v1/conversations/{conversation_id}/messages": _as_visitor("GET", "/messages"),
+    "POST /widget/v1/conversations/{conversation_id}/messages": _as_visitor(
+        "POST", "/messages", {"content": "Hello", "client_msg_id": "a"}
+    ),
+    "POST /widget/v1/conversations/{conversation_id}/read": _as_visitor("POST", "/read"),
+    "POST /widget/v1/conversations/{conversation_id}/rate": _as_visitor("POST", "/rate", {"score": 5}),
+    "PUT /widget/v1/context": _context,
+    "POST /widget/v1/identify": _identify,
+    "GET /v1/events": _settled_events,
+    "GET /health": _public("/health"),
+    "GET /health/ready": _public("/health/ready"),
+    "GET /v1/openapi.json": _public("/v1/openapi.json"),
+    "GET /docs": _public("/docs"),
+}
+MORE: dict[str, Prepare] = {  # other ways to use a route that cost something else
+    "POST /widget/v1/sessions (resumed)": _resume,
+    "GET /v1/conversations (all)": _v1("GET", "/v1/conversations"),
+    "GET /v1/conversations (100)": _v1("GET", "/v1/conversations?status=open&limit=100"),
+    "GET /v1/conversations (offset)": _v1("GET", "/v1/conversations?status=open&offset=1000"),
+    "GET /v1/conversations (unassigned)": _v1("GET", "/v1/conversations?assigned_to=unassigned&status=open"),
+    "GET /v1/conversations (rare priority)": _v1("GET", "/v1/conversations?priority=urgent&status=open"),
+    "GET /v1/events (one type)": _one_type_of_event,
+    "POST /widget/v1/conversations/{conversation_id}/messages (again)": _say_again,
+    "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key)": _send_with_key,
+    "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key again)": _send_with_key_again,
+}

@@ -1,0 +1,173 @@
+"""How many calls each route may make: the same with 10 and with 10,000 conversations in the tenant.
+
+What the authorizer reads is not counted: API Gateway keeps its answer. A route that is not in the table fails.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.core import aws
+from tests.budgets.requests import MORE, REQUESTS, World
+from tests.support import client as client_module
+from tests.support.aws import Services, install
+from tests.support.chats import new_chat, new_site
+from tests.support.crowd import fill
+from tests.support.queues import drain
+
+pytestmark = pytest.mark.xdist_group("budgets")  # the large tenant is made once
+SECRETS = "secretsmanager"
+READINESS = "GET /health/ready"  # kept for some seconds, so the second time costs nothing
+
+
+@pytest.fixture(scope="module")
+def worlds(engine: str, _secret: str) -> Iterator[dict[str, World]]:
+    services = Services(_secret)
+    install(services)
+    found = {}
+    for name, conversations, others in (("small", 10, 10), ("large", 10_000, 1_000)):
+        tenant = new_site()
+        fill(tenant.id, conversations, others)
+        found[name] = World(tenant, new_chat(tenant), services)
+    yield found
+    aws.interceptors.clear()
+
+
+BUDGETS = {
+    "POST /v1/auth/register": "1 send, 1 transact, 2 update",
+    "POST /v1/auth/verify-email": "1 get, 1 transact",
+    "POST /v1/auth/login": "1 delete, 2 get, 1 put, 2 update",
+    "POST /v1/auth/refresh": "1 batch_get, 1 update",
+    "POST /v1/auth/logout": "1 batch_get, 1 send, 1 transact",
+    "GET /v1/auth/me": "1 batch_get",
+    "POST /v1/auth/forgot-password": "1 send, 1 transact, 2 update",
+    "POST /v1/auth/reset-password": "1 delete, 1 get, 1 send, 1 transact",
+    "POST /v1/auth/accept-invite": "2 batch_get, 3 get, 1 send, 1 transact",
+    "GET /.well-known/jwks.json": "",
+    "GET /auth/verify-email": "",
+    "GET /auth/reset-password": "",
+    "GET /auth/accept-invite": "",
+    "POST /v1/tenants": "1 get, 1 send, 2 transact",
+    "GET /v1/tenants": "2 batch_get",
+    "GET /v1/tenants/{tenant_id}": "1 get",
+    "PATCH /v1/tenants/{tenant_id}": "1 get, 1 send, 1 transact",
+    "GET /v1/tenants/{tenant_id}/members": "1 query",
+    "POST /v1/tenants/{tenant_id}/members": "1 batch_get, 1 get, 1 query, 1 send, 1 transact",
+    "PATCH /v1/tenants/{tenant_id}/members/{member_id}": "2 batch_get, 1 send, 1 transact",
+    "DELETE /v1/tenants/{tenant_id}/members/{member_id}": "2 batch_get, 1 send, 1 transact",
+    "GET /v1/tenants/{tenant_id}/invitations": "1 query",
+    "POST /v1/tenants/{tenant_id}/invitations/{invitation_id}/resend": "2 batch_get, 1 send, 1 transact",
+    "GET /v1/tenants/{tenant_id}/audit-log": "1 get, 1 query",
+    "GET /v1/api-keys": "1 batch_get, 1 query",
+    "POST /v1/api-keys": "1 batch_get, 1 get, 1 send, 1 transact",
+    "GET /v1/api-keys/{key_id}": "1 batch_get, 1 get",
+    "PATCH /v1/api-keys/{key_id}": "1 batch_get, 2 get, 1 send, 1 transact",
+    "DELETE /v1/api-keys/{key_id}": "1 batch_get, 2 get, 1 send, 1 transact",
+    "POST /v1/api-keys/{key_id}/rotate": "1 batch_get, 2 get, 1 send, 1 transact",
+    "GET /v1/widgets": "1 query",
+    "POST /v1/widgets": "1 get, 1 send, 1 transact",
+    "GET /v1/widgets/{widget_id}": "1 get",
+    "PATCH /v1/widgets/{widget_id}": "1 batch_get, 1 send, 1 transact",
+    "DELETE /v1/widgets/{widget_id}": "1 batch_get, 1 send, 1 transact",
+    "GET /v1/domains": "1 query",
+    "POST /v1/domains": "1 get, 1 send, 1 transact",
+    "DELETE /v1/domains/{domain_id}": "1 batch_get, 1 send, 1 transact",
+    "GET /widget/v1/configuration/{client_token}": "1 batch_get",
+    "GET /v1/visitors": "1 batch_get, 1 query",
+    "GET /v1/visitors/{visitor_id}": "1 get",
+    "GET /v1/conversations": "1 batch_get, 1 query",
+    "GET /v1/conversations/{conversation_id}": "1 query",
+    "PATCH /v1/conversations/{conversation_id}": "1 query, 1 send, 1 transact",
+    "POST /v1/conversations/{conversation_id}/close": "1 query, 1 send, 1 transact",
+    "POST /v1/conversations/{conversation_id}/reopen": "1 query, 1 send, 1 transact",
+    "POST /v1/conversations/{conversation_id}/snooze": "1 query, 1 send, 1 transact",
+    "POST /v1/conversations/{conversation_id}/assign": "1 query, 1 send, 1 transact",
+    "POST /v1/conversations/{conversation_id}/read": "1 query, 1 send, 1 transact",
+    "POST /v1/conversations": "1 batch_get, 1 send, 1 transact, 1 update",
+    "GET /v1/conversations/{conversation_id}/thread": "1 query",
+    "GET /v1/conversations/{conversation_id}/messages": "2 query",
+    "POST /v1/conversations/{conversation_id}/messages": "1 query, 1 send, 1 transact",
+    "POST /widget/v1/sessions": "1 batch_get, 1 send, 1 transact, 1 update",
+    "GET /widget/v1/conversations": "1 batch_get, 1 query",
+    "POST /widget/v1/conversations": "1 batch_get, 1 send, 1 transact, 1 update",
+    "GET /widget/v1/conversations/{conversation_id}": "1 query",
+    "GET /widget/v1/conversations/{conversation_id}/messages": "2 query",
+    "POST /widget/v1/conversations/{conversation_id}/messages": "1 query, 1 send, 1 transact",
+    "POST /widget/v1/conversations/{conversation_id}/read": "1 query, 1 send, 1 transact",
+    "POST /widget/v1/conversations/{conversation_id}/rate": "1 query, 1 send, 1 transact",
+    "PUT /widget/v1/context": "1 get, 1 send, 1 transact",
+    "POST /widget/v1/identify": "1 get, 1 send, 1 transact",
+    "GET /v1/events": "1 batch_get, 2 query",
+    "GET /health": "",
+    "GET /health/ready": "1 get, 2 get_queue_attributes",
+    "GET /v1/openapi.json": "",
+    "GET /docs": "",
+    "POST /widget/v1/sessions (resumed)": "1 batch_get, 1 get, 1 update",
+    "GET /v1/conversations (all)": "1 batch_get, 4 query",
+    "GET /v1/conversations (100)": "3 batch_get, 1 query",
+    "GET /v1/conversations (offset)": "1 batch_get, 2 query",
+    "GET /v1/conversations (unassigned)": "1 batch_get, 3 query",
+    "GET /v1/conversations (rare priority)": "8 batch_get, 4 query",
+    "GET /v1/events (one type)": "4 batch_get, 4 query",
+    "POST /widget/v1/conversations/{conversation_id}/messages (again)": "2 query",
+    "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key)": "1 get, 1 query, 1 send, 1 transact",
+    "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key again)": "1 get",
+}
+SHORT = {
+    "send_message": "send",
+    "transact_write_items": "transact",
+    "batch_get_item": "batch_get",
+    "get_item": "get",
+    "update_item": "update",
+    "put_item": "put",
+    "delete_item": "delete",
+}
+
+
+@pytest.fixture(autouse=True)
+def _uncounted_authorizer(worlds: dict[str, World], monkeypatch: pytest.MonkeyPatch) -> None:
+    services, authorize = worlds["small"].services, client_module._authorize
+    install(services)
+
+    def uncounted(*given: Any) -> dict[str, str] | None:
+        before = len(services.calls)
+        answer = authorize(*given)
+        del services.calls[before:]
+        return answer
+
+    monkeypatch.setattr(client_module, "_authorize", uncounted)
+
+
+def calls_of(world: World, name: str) -> Counter[str]:
+    """Return how many calls of each kind one request makes."""
+    send = (REQUESTS | MORE)[name](world)
+    drain(world.services)
+    world.services.reset()
+    answer = send()
+    assert 200 <= answer.status < 300, answer
+    # The secret is read once in five minutes.
+    return Counter(SHORT.get(operation, operation) for service, operation in world.services.calls if service != SECRETS)
+
+
+def allowed(name: str) -> Counter[str]:
+    """Return a line of the table."""
+    pairs = (part.split() for part in BUDGETS[name].split(", ") if part)
+    return Counter({operation: int(number) for number, operation in pairs})
+
+
+def test_every_route_has_a_budget():
+    from app import APIS
+
+    assert {f"{route.method} {route.path}" for api in APIS for route in api.routes} == set(REQUESTS)
+    assert set(BUDGETS) == set(REQUESTS) | set(MORE)
+
+
+@pytest.mark.parametrize("name", [*REQUESTS, *MORE])
+def test_a_request_stays_within_its_budget_however_much_there_is(worlds: dict[str, World], name: str):
+    large = calls_of(worlds["large"], name)
+    assert large <= allowed(name), f"{name} makes {dict(large)}"
+    small = calls_of(worlds["small"], name)
+    assert small <= allowed(name)
+    assert small == large or name in MORE or name == READINESS

@@ -1,0 +1,73 @@
+"""One in-memory DynamoDB engine a worker, the app, and a client."""
+
+import json
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.aws import Services, install, pepper
+from tests.support.client import Client
+
+os.environ |= {
+    "PARLEY_STAGE": "test",
+    "PARLEY_REGION": "eu1",
+    "PARLEY_TABLE": "parley-test-main",
+    "PARLEY_EVENTS_QUEUE_URL": "events",
+    "PARLEY_MAIL_QUEUE_URL": "mail",
+    "PARLEY_KEYS_SECRET": "parley-test-keys",
+    "PARLEY_API_URL": "https://api.test",
+    "PARLEY_MAIL_FROM": "Parley <no-reply@parley.test>",
+    "PARLEY_LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
+    "PARLEY_SESSIONS_PER_ADDRESS": "100000",
+    "PARLEY_ALLOW_LOOPBACK_DOMAINS": "1",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[str]:
+    """Start the engine, create the table, and point the app's DynamoDB client at it."""
+    from local.engines import create_table, start_dynoxide
+
+    running = start_dynoxide()
+    os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = running.endpoint
+    create_table(running.endpoint, os.environ["PARLEY_TABLE"])
+    yield running.endpoint
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def _secret() -> str:
+    from chalicelib.auth.keys import new_key_set
+
+    return json.dumps(new_key_set() | {"pepper": pepper()})
+
+
+@pytest.fixture
+def services(engine: str, _secret: str) -> Iterator[Services]:
+    """Stand in for SQS, SES and Secrets Manager, and count what the app calls."""
+    from chalicelib.core import aws
+
+    found = Services(_secret)
+    install(found)
+    yield found
+    aws.interceptors.clear()
+
+
+@pytest.fixture(autouse=True)
+def _cold_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what a test at another time has cached; what this one caches is forgotten too."""
+    from chalicelib.core import keyring
+
+    monkeypatch.setattr(keyring, "_cached", None)
+
+
+@pytest.fixture
+def client(services: Services) -> Client:
+    """A caller without a credential. Every answer to a Client is checked against the OpenAPI document."""
+    from app import app
+
+    return Client(app)

@@ -1,0 +1,210 @@
+"""`docs/data-model.md` against the code: what a broad scenario writes and asks is in it, and nothing else."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app as product
+from chalicelib.auth import flush
+from chalicelib.conversations import store as conversations_store
+from chalicelib.core import aws, clock, table
+from chalicelib.core.aws import Params, Proceed
+from chalicelib.core.config import settings
+from chalicelib.core.table import rows_of, run
+from chalicelib.events.sweeper import MAX_PASSES
+from local import demo
+from tests.support.chats import HOST, ORIGIN, new_chat, unique
+from tests.support.clocks import later
+from tests.support.people import PASSWORD, link_token, logged_in, new_email, registered, signed_in
+from tests.support.queues import drain
+from tests.support.schedules import tick
+from tests.support.tables import Watch
+from tests.support.tenants import invite, new_member, new_tenant
+
+pytestmark = pytest.mark.xdist_group("data-model")  # one run of the scenario serves all
+
+DAY_MS = 86_400_000
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "data-model.md"
+
+
+def section(title: str) -> list[list[str]]:
+    """The cells of the table under a heading, without its head."""
+    text = PAGE.read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+    rows = [line.strip().strip("|").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def code(cell: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+_seen: list[Watch] = []
+
+
+@pytest.fixture
+def seen(services, client, tmp_path, monkeypatch):
+    """What was written and asked while everybody did everything once; done by the first test for all of them."""
+    if not _seen:
+        watch = Watch()
+        aws.interceptors.append(watch)
+        monkeypatch.setattr(table, "pending_keys", only(watch.pks, table.pending_keys))
+        everything(services, client, tmp_path, monkeypatch)
+        _seen.append(watch)
+    return _seen[0]
+
+
+def only(pks: set[str], pending_keys: Any) -> Any:
+    """The table is shared with other tests, whose leftovers are not ours to sweep."""
+    return lambda *args: [key for key in pending_keys(*args) if key.pk in pks]
+
+
+def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.interceptors.append(no_gateway)
+    with_cache = dataclasses.replace(settings(), rest_api_id="abc")
+    monkeypatch.setattr(flush, "settings", lambda: with_cache)
+    demo.seed(folder, "http://127.0.0.1:8000")
+    people(client, services)
+    tenants(client, services)
+    chats(services)
+    lost, parked = lose_nudges(services)
+    with later(DAY_MS):  # the snoozed are due, one lost change is found, and one that never gets through is put aside
+        tick(product.wake_conversations)
+        run(rows_of(parked).updating(parked.partition("#")[2], "meta", set_={"pr": MAX_PASSES}))
+        tick(product.sweep_pending)
+        assert lost in services.queues["events"]
+        assert parked not in services.queues["events"]
+        drain(services)
+
+
+def no_gateway(service: str, operation: str, params: Params, proceed: Proceed) -> Params:
+    return {} if service == "apigateway" else proceed()
+
+
+def lose_nudges(services: Any) -> tuple[str, str]:
+    """Begin two conversations whose nudges to the dispatcher get lost; returns their partition keys."""
+    chat = new_chat(new_tenant(domain=HOST))
+    drain(services)
+    found = [chat.begin(), chat.begin()]
+    nudges = services.queues["events"]
+    keys = [key for each in found for key in nudges if key.endswith(each)]
+    nudges.clear()
+    return keys[0], keys[1]
+
+
+def people(client: Any, services: Any) -> None:
+    person = signed_in(client, services)
+    client.post("/v1/auth/login", {"email": person.email, "password": "a wrong password"})
+    client.post("/v1/auth/refresh", {"refresh_token": person.tokens["refresh_token"]})
+    client.post("/v1/auth/logout", {"refresh_token": logged_in(client, person.email)["refresh_token"]})
+    client.post("/v1/auth/forgot-password", {"email": person.email})
+    drain(services)
+    client.post("/v1/auth/reset-password", {"token": link_token(services, person.email), "password": PASSWORD + "2"})
+    registered(client, services, new_email())
+    for _ in range(12):
+        client.post("/v1/auth/login", {"email": "nobody@example.com", "password": "guess me once"})
+    person.client.post("/v1/tenants", {"name": "Once"}, Idempotency_Key=unique())
+
+
+def tenants(client: Any, services: Any) -> None:
+    tenant = new_tenant(domain=HOST)
+    owner = tenant.owner.client
+    owner.patch(tenant.url, {"slug": f"s-{unique().lower()}"})
+    member = new_member(tenant, "agent")
+    owner.patch(f"{tenant.url}/members/{member.user_id}", {"role": "admin"})
+    owner.delete(f"{tenant.url}/members/{member.user_id}")
+    owner.post(f"{tenant.url}/invitations/{invite(tenant, new_email())}/resend")
+    owner.delete(f"{tenant.url}/members/{invite(tenant, new_email())}")
+    drain(services)
+    key = owner.post("/v1/api-keys", {"name": "k", "mode": "test", "expires_at": "2099-01-01T00:00:00Z"}).json
+    rotated = owner.post(f"/v1/api-keys/{key['id']}/rotate", {"expire_previous_in": 60}).json
+    tester = client.using(rotated["secret"])
+    assert tester.post("/v1/widgets", {"name": "in test data"}).status == 201
+    owner.patch(f"/v1/api-keys/{key['id']}", {"name": "other"})
+    texts = {"title": "t", "greeting": "g", "offline_message": "o", "logo_url": "https://example.com/l.png"}
+    widget = owner.post("/v1/widgets", {"name": "w", **texts}, Idempotency_Key=unique()).json
+    owner.patch(f"/v1/widgets/{widget['id']}", {"color": "#123456"})
+    owner.delete(f"/v1/widgets/{widget['id']}")
+    domain = owner.post("/v1/domains", {"domain": "www.example.org"}).json
+    owner.delete(f"/v1/domains/{domain['id']}")
+    for path in ("widgets", "domains", "api-keys", "tenants", "visitors", "events", "conversations"):
+        assert owner.get(f"/v1/{path}").status == 200
+    for path in ("members", "invitations", "audit-log"):
+        assert owner.get(f"{tenant.url}/{path}").status == 200
+    owner.delete(f"/v1/api-keys/{key['id']}")
+
+
+def chats(services: Any) -> None:
+    tenant = new_tenant(domain=HOST)
+    owner = tenant.owner.client
+    chat = new_chat(tenant, page_url=ORIGIN, referrer_url=ORIGIN, locale="de")
+    chat.client.post("/widget/v1/identify", {"name": "Kim", "email": "kim@example.com"})
+    chat.client.put("/widget/v1/context", {"context": {"plan": "pro"}})
+    conversation = chat.begin(client_msg_id=unique())
+    chat.say(conversation, client_msg_id=unique())
+    drain(services)
+    url = f"/v1/conversations/{conversation}"
+    note = {"content": "hm", "private": True, "client_msg_id": unique()}
+    assert owner.post(f"{url}/messages", note, Idempotency_Key=unique()).status == 201
+    owner.post(f"{url}/messages", {"content": "Hello"})
+    drain(services)
+    changed = {"subject": "s", "summary": "s", "priority": "high", "tags": ["a"], "custom_attributes": {"a": 1}}
+    assert owner.patch(url, {**changed, "assigned_to": tenant.owner.user_id}).status == 200
+    owner.patch(url, {"tags": ["b"]})
+    owner.post(f"{url}/snooze", {"until": "2099-01-01T00:00:00Z"})
+    owner.post(f"{url}/reopen")
+    owner.post(f"{url}/snooze", {"until": clock.rfc3339(clock.now_ms() + 3_600_000)})
+    chat.client.post(f"/widget/v1/conversations/{conversation}/rate", {"score": 5})
+    owner.post(f"{url}/close")
+    owner.post("/v1/conversations", {"visitor_id": chat.visitor_id, "message": {"content": "x", "client_msg_id": "1"}})
+    other = owner.post("/v1/conversations", {"visitor_id": chat.visitor_id}).json["id"]
+    owner.post(f"/v1/conversations/{other}/snooze", {"until": clock.rfc3339(clock.now_ms() + 3_600_000)})
+    for filters in (
+        "status=open",
+        "assigned_to=me",
+        "tag=b",
+        f"visitor_id={chat.visitor_id}",
+        "assigned_to=unassigned",
+    ):
+        assert owner.get(f"/v1/conversations?{filters}&limit=1").status == 200
+    widget = tenant.created["default_widget"]["id"]
+    for path in (f"?widget_id={widget}", f"/{conversation}", f"/{conversation}/thread", f"/{conversation}/messages"):
+        assert owner.get(f"/v1/conversations{path}").status == 200
+    assert chat.client.get(f"/widget/v1/conversations/{conversation}/messages").status == 200
+    drain(services)
+
+
+def test_every_row_written_is_documented_with_its_attributes_and_no_other(seen):
+    documented = {(code(pk)[0], code(sk)[0]): set(code(names)) for pk, sk, _, names in section("Rows")}
+    assert documented == dict(seen.rows)
+
+
+def test_every_key_read_is_that_of_a_documented_row(seen):
+    assert seen.read
+    assert seen.read <= set(seen.rows)
+
+
+def test_every_index_entry_is_documented_and_no_other(seen):
+    documented = {(code(index)[0][0], code(pk)[0], code(sk)[0]) for index, pk, sk, _ in section("Index entries")}
+    assert documented == seen.indexed
+
+
+def test_every_query_is_documented_and_no_other(seen):
+    documented = {(code(of)[0], code(pk)[0], code(sort)[0]) for of, pk, sort, _ in section("Queries")}
+    assert documented == seen.queries
+
+
+def test_the_short_names_are_those_of_the_stores(seen):
+    documented = {code(row)[0]: dict(re.findall(r"`(\w+)` (\w+)", names)) for row, names in section("Short names")}
+    hot = {short: name for name, short in conversations_store._HOT.items()}
+    cold = {short: name for name, short in conversations_store._COLD.items()}
+    assert documented["meta"] == hot
+    assert documented["meta~info"] == cold | {"tags": "tags"}
+    rows = {"m#<n>": ("T#conv_…", "m#<n>"), "vis_…": ("T#vis_…", "meta"), "e#<n>": ("T#conv_…", "e#<n>")}
+    plumbing = {"pos", "dpos", "pr"} | {f"{index}_{part}" for index in "aolp" for part in ("pk", "sk")}
+    for name, key in rows.items():
+        wanted = seen.rows[key] - plumbing | ({"pr"} & documented[name].keys())
+        assert documented[name].keys() - {"pos"} == wanted, name

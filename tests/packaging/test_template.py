@@ -1,0 +1,186 @@
+"""The SAM template deploys: what API Gateway, Lambda and SQS refuse or get wrong is found here first."""
+
+import ast
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+
+from infra.dependencies import LAMBDA, ROOT
+from infra.gateway_responses import GATEWAY_RESPONSES
+from infra.template import Template, dump, load
+
+pytestmark = pytest.mark.packaging
+
+Functions = dict[str, dict[str, Any]]
+STATEFUL = ROOT / "infra" / "stateful.yaml"
+
+
+def definition(template: Template) -> dict[str, Any]:
+    return dict(template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"])
+
+
+def gateway_resources(paths: list[str]) -> set[str]:
+    """API Gateway counts every node of the path tree, the root too."""
+    nodes = {"/"}
+    for path in paths:
+        parts = path.strip("/").split("/")
+        nodes.update("/".join(parts[: depth + 1]) for depth in range(len(parts)))
+    return nodes
+
+
+def clashing_variables(paths: list[str]) -> dict[str, set[str]]:
+    """Places where two sibling path variables have different names, which only a deploy would refuse."""
+    variables = defaultdict(set)
+    for node in gateway_resources(paths):
+        parent, _, name = node.rpartition("/")
+        if name.startswith("{"):
+            variables[parent].add(name)
+    return {parent: names for parent, names in variables.items() if len(names) > 1}
+
+
+def lint_errors(template: str) -> list[str]:
+    return [f"{match.rule.id} {match.message} at {match.path}" for match in lint(template, regions=["eu-central-1"])]
+
+
+def test_the_stateful_template_lints_clean() -> None:
+    assert lint_errors(STATEFUL.read_text()) == []
+
+
+def test_the_application_template_lints_clean_after_sam_translated_it(translated: Template) -> None:
+    assert lint_errors(dump(translated)) == []
+
+
+def test_the_linter_sees_a_reference_to_nothing(translated: Template) -> None:
+    translated["Outputs"]["APIHandlerName"]["Value"] = {"Ref": "Nowhere"}
+    assert any("Nowhere" in error for error in lint_errors(dump(translated)))
+
+
+def test_the_template_has_no_yaml_aliases_which_cloudformation_cannot_read(package: Any) -> None:
+    assert "&id" not in package.template.read_text()
+
+
+def test_the_api_stays_under_the_gateways_300_resources(template: Template) -> None:
+    assert len(gateway_resources(list(definition(template)["paths"]))) < 300
+
+
+def test_a_path_position_has_one_variable_name(template: Template) -> None:
+    assert clashing_variables(list(definition(template)["paths"])) == {}
+
+
+def test_two_names_for_one_path_position_are_found() -> None:
+    assert clashing_variables(["/a/{x}", "/a/{y}/b", "/c/{x}", "/c/d"]) == {"a": {"{x}", "{y}"}}
+
+
+def test_every_handler_is_in_app_so_that_the_composition_root_is_imported(functions: Functions) -> None:
+    assert functions
+    assert {name: f["Handler"] for name, f in functions.items() if not f["Handler"].startswith("app.")} == {}
+
+
+def test_every_function_runs_on_the_python_and_processor_that_was_built_for(functions: Functions) -> None:
+    assert {(f["Runtime"], *f["Architectures"]) for f in functions.values()} == {(LAMBDA.runtime, "arm64")}
+
+
+def test_the_api_answers_before_the_gateway_gives_up(functions: Functions) -> None:
+    assert functions["APIHandler"]["Timeout"] < 29
+
+
+def test_every_queue_mapping_reports_partial_failures_and_waits_six_timeouts(functions: Functions) -> None:
+    queues = {
+        resource["Properties"]["QueueName"]["Fn::Sub"]: resource["Properties"]
+        for resource in load(STATEFUL)["Resources"].values()
+        if resource["Type"] == "AWS::SQS::Queue"
+    }
+    seen = 0
+    for function in functions.values():
+        for event in function.get("Events", {}).values():
+            if event["Type"] == "SQS":
+                seen += 1
+                name = event["Properties"]["Queue"]["Fn::Sub"].rpartition(":")[2]
+                assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+                assert queues[name]["VisibilityTimeout"] >= 6 * function["Timeout"], name
+                assert "deadLetterTargetArn" in queues[name]["RedrivePolicy"], name
+    assert seen >= 2
+
+
+def test_no_function_may_use_every_resource(template: Template) -> None:
+    roles = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
+    assert roles
+    for role in roles:
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert "*" not in statement["Resource"], statement["Sid"]
+                assert not any("*" in action for action in statement["Action"]), statement["Sid"]
+
+
+def test_every_function_has_a_role_of_its_own(functions: Functions) -> None:
+    roles = [json.dumps(function["Role"]) for function in functions.values()]
+    assert len(roles) == len(set(roles))
+
+
+def settings_read_by_the_app() -> tuple[set[str], set[str]]:
+    """The environment's names in core.config: the required ones, and all."""
+    tree = ast.parse((ROOT / "chalicelib" / "core" / "config.py").read_text())
+    required = {
+        n.slice.value for n in ast.walk(tree) if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant)
+    }
+    every = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and str(n.value).startswith("PARLEY_")}
+    return {str(name) for name in required}, {str(name) for name in every}
+
+
+def test_the_functions_get_every_required_setting_and_none_that_nobody_reads(template: Template) -> None:
+    required, every = settings_read_by_the_app()
+    given = set(template["Globals"]["Function"]["Environment"]["Variables"])
+    assert required <= given <= every
+    assert required
+
+
+def test_a_deployed_environment_never_allows_loopback_domains(package: Any) -> None:
+    assert "LOOPBACK" not in package.template.read_text()
+
+
+def test_what_the_application_imports_the_stateful_stack_exports(template: Template) -> None:
+    variables = template["Globals"]["Function"]["Environment"]["Variables"].values()
+    imported = {v["Fn::ImportValue"]["Fn::Sub"] for v in variables if "Fn::ImportValue" in v}
+    exported = {output["Export"]["Name"]["Fn::Sub"] for output in load(STATEFUL)["Outputs"].values()}
+    assert imported
+    assert imported <= exported
+
+
+def test_the_gateways_own_answers_have_our_envelope_and_cors_headers(template: Template) -> None:
+    answers = definition(template)["x-amazon-apigateway-gateway-responses"]
+    assert set(answers) == set(GATEWAY_RESPONSES)
+    for kind, answer in answers.items():
+        error = json.loads(answer["responseTemplates"]["application/json"])["error"]
+        assert error["code"] == GATEWAY_RESPONSES[kind].code
+        assert error["request_id"] == "$context.requestId"
+        assert answer["responseParameters"]["gatewayresponse.header.Access-Control-Allow-Origin"] == "'*'"
+        assert answer["responseParameters"]["gatewayresponse.header.X-Request-Id"] == "context.requestId"
+    assert answers["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == 404
+    assert answers["UNAUTHORIZED"]["statusCode"] == 401
+
+
+def test_every_preflight_answer_carries_no_authorizer(template: Template) -> None:
+    for path, methods in definition(template)["paths"].items():
+        if "options" in methods:
+            assert "security" not in methods["options"], path
+            assert methods["options"]["x-amazon-apigateway-integration"]["type"] == "mock", path
+
+
+def test_every_preflight_answer_carries_the_request_id(template: Template) -> None:
+    for path, methods in definition(template)["paths"].items():
+        if "options" in methods:
+            mock = methods["options"]["x-amazon-apigateway-integration"]["responses"]["default"]
+            assert mock["responseParameters"]["method.response.header.X-Request-Id"] == "context.requestId", path
+            assert "X-Request-Id" in methods["options"]["responses"]["200"]["headers"], path
+
+
+def test_the_packager_says_where_the_policies_are(functions: Functions) -> None:
+    config = json.loads((ROOT / ".chalice" / "config.json").read_text())
+    for stage in config["stages"].values():
+        for function in stage["lambda_functions"].values():
+            assert Path(ROOT / ".chalice" / function["iam_policy_file"]).is_file()
+        assert len(stage["lambda_functions"]) == len(functions)

@@ -1,0 +1,67 @@
+"""SQS, SES and Secrets Manager as the route tests need them, at the one door every AWS call goes through.
+
+DynamoDB is the real engine. The stack tests run the others for real.
+"""
+
+import base64
+from collections import deque
+from typing import Any
+
+from chalicelib.core import aws
+from chalicelib.core.aws import Params, Proceed
+
+
+class Services:
+    """Queues that can be drained on demand, mails that can be read, one secret."""
+
+    def __init__(self, secret: str) -> None:
+        self.queues: dict[str, deque[str]] = {}
+        self.mails: list[dict[str, Any]] = []
+        self.calls: list[tuple[str, str]] = []  # every AWS call, in order
+        self.units = 0.0  # write capacity used since `reset`
+        self.secret = secret
+
+    def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
+        """Answer the call, or let it through to DynamoDB and count it."""
+        self.calls.append((service, operation))
+        if service == "dynamodb":
+            params["ReturnConsumedCapacity"] = "INDEXES"
+            answer = proceed()
+            self._count(operation, answer)
+            return answer
+        if (service, operation) == ("sqs", "send_message"):
+            self.queues.setdefault(params["QueueUrl"], deque()).append(params["MessageBody"])
+            return {"MessageId": "-"}
+        if (service, operation) == ("sqs", "get_queue_attributes"):
+            waiting = len(self.queues.get(params["QueueUrl"], ()))
+            return {"Attributes": {"ApproximateNumberOfMessages": str(waiting)}}
+        if (service, operation) == ("sesv2", "send_email"):
+            self.mails.append(params)
+            return {"MessageId": str(len(self.mails))}
+        if (service, operation) == ("secretsmanager", "get_secret_value"):
+            return {"SecretString": self.secret}
+        if (service, operation) == ("secretsmanager", "put_secret_value"):
+            self.secret = params["SecretString"]
+            return {}
+        raise AssertionError(f"no stand-in for {service}.{operation}")
+
+    def _count(self, operation: str, answer: Params) -> None:
+        if operation in {"put_item", "update_item", "delete_item", "transact_write_items"}:
+            used = answer.get("ConsumedCapacity", [])
+            for each in used if isinstance(used, list) else [used]:
+                self.units += each["CapacityUnits"]
+
+    def reset(self) -> None:
+        """Forget calls and units."""
+        self.calls.clear()
+        self.units = 0.0
+
+
+def install(services: Services) -> None:
+    """Put `services` in front of every AWS call of this process."""
+    aws.interceptors[:] = [services]
+
+
+def pepper() -> str:
+    """Return a pepper for tests."""
+    return base64.b64encode(b"p" * 32).decode()

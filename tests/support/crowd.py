@@ -1,0 +1,93 @@
+"""A tenant with many rows, put straight into the engine: a budget must hold however many there are."""
+
+import http.client
+import json
+import os
+from typing import Any
+
+from chalicelib.conversations import store
+from chalicelib.conversations.models import Cold, Conversation, Hot
+from chalicelib.core import clock, ids
+from chalicelib.core.config import settings
+from chalicelib.core.items import to_attributes
+from chalicelib.core.table import Key, tenant_rows
+from chalicelib.events import outbox
+
+BATCH = 25  # DynamoDB's own limit
+_OLD_MS = 40 * 86_400_000
+
+
+def fill(tenant_id: str, conversations: int, others: int) -> None:
+    """Add so many conversations (their hot rows), and so many visitors and events."""
+    rows = tenant_rows(tenant_id)
+    items = [_conversation(tenant_id, number) for number in range(conversations)]
+    for number in range(others):
+        visitor_id = ids.new("vis")
+        now = clock.now_ms() - _OLD_MS
+        visitor = {"id": visitor_id, "wgt": ids.new("wgt"), "fs": now, "ls": now, "pos": 0, "dpos": 0}
+        shard = outbox.shard_of(visitor_id)
+        items.append(_at(rows.key(visitor_id, "meta"), visitor | _place("a", rows.scope, f"vis#{shard}", visitor_id)))
+        event = {"pos": number, "ty": "contact.created", "at": now, "by": {"type": "system"}, "d": "{}"}
+        items.append(_at(rows.key("filler", outbox.event_key(number)), event | outbox.log_entry(rows, "filler")))
+    _write(items)
+
+
+def _conversation(tenant_id: str, number: int) -> dict[str, Any]:
+    at = clock.now_ms() - _OLD_MS + number * 100
+    hot = Hot(
+        number=100_000 + number,
+        status=("open", "pending", "snoozed", "closed")[number % 4],
+        visitor_id="vis_filler",
+        widget_id=None,
+        contact_id=None,
+        assigned_to=None,
+        priority=None,
+        channel="widget",
+        created_at=at,
+        updated_at=at,
+        closed_at=None,
+        snoozed_until=None,
+        last_message="filler",
+        last_message_at=at,
+        indexed_at=at,
+        seq=1,
+        public_count=1,
+        unread_count=0,
+        visitor_unread_count=0,
+        pos=2,
+        recent=b"",
+        bucket=None,
+    )
+    made = Conversation(tenant_id, ids.new("conv"), hot, Cold())
+    item: dict[str, Any] = dict(store.creating(made)[0].params["Item"])
+    for name in ("p_pk", "p_sk"):
+        item.pop(name)
+    return item | {"dpos": {"N": "2"}}
+
+
+def _place(letter: str, scope: str, partition: str, sort_key: str) -> dict[str, str]:
+    return {f"{letter}_pk": f"{scope}#{partition}", f"{letter}_sk": sort_key}
+
+
+def _at(key: Key, item: dict[str, Any]) -> dict[str, Any]:
+    return to_attributes({**item, "pk": key.pk, "sk": key.sk})
+
+
+def _write(items: list[dict[str, Any]]) -> None:
+    # Without botocore, whose signing and checking would take longer than the engine.
+    connection = http.client.HTTPConnection(os.environ["AWS_ENDPOINT_URL_DYNAMODB"].removeprefix("http://"))
+    headers = {
+        "X-Amz-Target": "DynamoDB_20120810.BatchWriteItem",
+        "Content-Type": "application/x-amz-json-1.0",
+        "X-Amz-Date": "20250101T000000Z",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20250101/eu-west-1/dynamodb/aws4_request, "
+        "SignedHeaders=host, Signature=none",
+    }
+    for start in range(0, len(items), BATCH):
+        puts = [{"PutRequest": {"Item": item}} for item in items[start : start + BATCH]]
+        connection.request("POST", "/", json.dumps({"RequestItems": {settings().table: puts}}), headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        assert answer.status == 200, text
+        assert not json.loads(text).get("UnprocessedItems"), text
+    connection.close()

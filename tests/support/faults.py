@@ -1,0 +1,190 @@
+"""What DynamoDB and SQS do on bad days, put around every AWS call of the app.
+
+The local engine never conflicts, never throttles, and its indexes never lag; so these are added here. It does honour
+ClientRequestToken, as DynamoDB does.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+
+from chalicelib.core import aws
+from chalicelib.core.aws import Interceptor, Params, Proceed
+
+When = Literal["before", "after"]
+WRITES = frozenset({"put_item", "update_item", "delete_item", "transact_write_items"})
+
+
+class Crash(BaseException):
+    """The process died here; nothing in the app may catch it."""
+
+
+@contextmanager
+def injected(fault: Interceptor) -> Iterator[None]:
+    """Put `fault` around the stand-ins inside the block."""
+    aws.interceptors.append(fault)
+    try:
+        yield
+    finally:
+        aws.interceptors.remove(fault)
+
+
+@dataclass
+class At:
+    """Raise at the `number`th call (from 0) that `of` accepts, before it is made or after it has had its effect."""
+
+    number: int
+    when: When
+    error: Callable[[str], BaseException]  # given the operation
+    of: Callable[[str, str], bool] = lambda service, operation: True
+    times: int = 1
+    seen: int = 0
+    fired: int = 0
+
+    def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
+        """Count the call and fail if its turn has come."""
+        if not self.of(service, operation):
+            return proceed()
+        mine = self.number <= self.seen < self.number + self.times
+        self.seen += 1
+        if mine:
+            self.fired += 1
+            if self.when == "after":
+                proceed()
+            raise self.error(operation)
+        return proceed()
+
+
+def is_write(service: str, operation: str) -> bool:
+    """Accept what changes the table."""
+    return service == "dynamodb" and operation in WRITES
+
+
+def is_table(service: str, operation: str) -> bool:
+    """Accept every call of the table."""
+    return service == "dynamodb" and bool(operation)
+
+
+def is_queue(service: str, operation: str) -> bool:
+    """Accept what goes to a queue."""
+    return (service, operation) == ("sqs", "send_message")
+
+
+def is_functions(_service: str, _operation: str) -> bool:
+    """Accept the calls of the function itself; the authorizer has a Lambda, and failures, of its own."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "authenticate":
+            return False
+        frame = frame.f_back
+    return True
+
+
+def is_functions_table(service: str, operation: str) -> bool:
+    """Accept the function's own calls of the table."""
+    return service == "dynamodb" and is_functions(service, operation)
+
+
+def crash(_operation: str) -> Crash:
+    """Return the death of the process."""
+    return Crash()
+
+
+def no_answer(_operation: str) -> ReadTimeoutError:
+    """Return what botocore raises when no answer came."""
+    return ReadTimeoutError(endpoint_url="http://table.test")
+
+
+def no_connection(_operation: str) -> ConnectTimeoutError:
+    """Return what botocore raises when it could not connect in time."""
+    return ConnectTimeoutError(endpoint_url="http://table.test")
+
+
+def no_endpoint(_operation: str) -> EndpointConnectionError:
+    """Return what botocore raises when nobody listens."""
+    return EndpointConnectionError(endpoint_url="http://table.test")
+
+
+def throttled(operation: str) -> ClientError:
+    """Return DynamoDB's answer to too much."""
+    return ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, operation)
+
+
+def server_error(operation: str) -> ClientError:
+    """Return DynamoDB's answer when it has a problem itself."""
+    return ClientError({"Error": {"Code": "InternalServerError"}}, operation)
+
+
+def conflict(operation: str) -> ClientError:
+    """Return DynamoDB's answer when another transaction is working on the same row."""
+    if operation != "transact_write_items":
+        return ClientError({"Error": {"Code": "TransactionConflictException"}}, operation)
+    answer: Any = {
+        "Error": {"Code": "TransactionCanceledException"},
+        "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],
+    }
+    return ClientError(answer, operation)
+
+
+_INDEXES = {"activity": "a", "owner": "o", "log": "l", "pending": "p"}
+_Row = dict[str, Any]
+
+
+@dataclass
+class IndexLag:
+    """Indexes that show no write made since this came into force: neither new entries nor the going of old ones."""
+
+    before: dict[tuple[str, str], _Row] = field(default_factory=dict)  # rows written since, as they were
+
+    def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
+        """Remember what a write changes, and answer index queries from what was."""
+        if service != "dynamodb":
+            return proceed()
+        for table, key in _written(operation, params):
+            if (name := (key["pk"]["S"], key["sk"]["S"])) not in self.before:
+                found = aws._client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)
+                self.before[name] = found.get("Item", {})
+        answer = proceed()
+        if operation == "query" and "IndexName" in params:
+            self._set_back(params, answer)
+        return answer
+
+    def _set_back(self, params: Params, answer: Params) -> None:
+        letter = _INDEXES[params["IndexName"]]
+        pk_name, sk_name = f"{letter}_pk", f"{letter}_sk"
+        values = [each["S"] for each in params["ExpressionAttributeValues"].values()]
+        fits = _range(params["KeyConditionExpression"], values[1:])
+        shown = [row for row in answer.get("Items", []) if (row["pk"]["S"], row["sk"]["S"]) not in self.before]
+        names = ("pk", "sk", pk_name, sk_name)
+        old = [row for row in self.before.values() if row.get(pk_name, {}).get("S") == values[0]]
+        shown += [{name: row[name] for name in names} for row in old if fits(row[sk_name]["S"])]
+        shown.sort(key=lambda row: str(row[sk_name]["S"]), reverse=not params.get("ScanIndexForward", True))
+        if "Items" in answer:
+            answer["Items"] = shown[: params.get("Limit")]
+
+
+def _range(condition: str, bounds: list[str]) -> Callable[[str], bool]:
+    if "BETWEEN" in condition:
+        return lambda text: bounds[0] <= text <= bounds[1]
+    if "<" in condition:
+        return lambda text: text < bounds[0]
+    return lambda _text: True
+
+
+def _written(operation: str, params: Params) -> Iterator[tuple[str, _Row]]:
+    if operation == "transact_write_items":
+        for item in params["TransactItems"]:
+            ((kind, write),) = item.items()
+            if kind != "ConditionCheck":
+                yield write["TableName"], _key(write)
+    elif operation in WRITES:
+        yield params["TableName"], _key(params)
+
+
+def _key(write: _Row) -> _Row:
+    found: _Row = write.get("Key") or {name: write["Item"][name] for name in ("pk", "sk")}
+    return found

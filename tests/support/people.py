@@ -1,0 +1,87 @@
+"""People who have signed up, made the way they would do it themselves."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from chalicelib.core.ids import new_ulid
+from tests.support.aws import Services
+from tests.support.client import Client
+from tests.support.queues import drain
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a session; `client` carries their access token."""
+
+    client: Client
+    email: str
+    password: str
+    user_id: str
+    tokens: dict[str, Any]
+
+
+def new_email() -> str:
+    """Return an address nobody has."""
+    return f"{new_ulid().lower()}@example.com"
+
+
+def mails_to(services: Services, email: str) -> list[dict[str, Any]]:
+    """Return the mails sent to an address, oldest first."""
+    return [mail for mail in services.mails if mail["Destination"]["ToAddresses"] == [email]]
+
+
+def text_of(mail: dict[str, Any]) -> str:
+    """Return a mail's text part."""
+    text: str = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
+    return text
+
+
+def link_token(services: Services, email: str) -> str:
+    """Return the token of the link in the newest mail to an address; it stands alone on its line."""
+    text = text_of(mails_to(services, email)[-1])
+    found = re.search(r"^https://\S+\?token=([A-Za-z0-9_-]+)$", text, re.MULTILINE)
+    assert found, text
+    return found[1]
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return what a JWT says, unchecked."""
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
+
+
+def registered(client: Client, services: Services, email: str, password: str = PASSWORD) -> str:
+    """Sign up and return the token of the verification mail."""
+    answer = client.post("/v1/auth/register", {"email": email, "password": password, "name": "Ada Lovelace"})
+    assert answer.status == 201, answer.text
+    drain(services)
+    return link_token(services, email)
+
+
+def verified(client: Client, services: Services, email: str, password: str = PASSWORD) -> str:
+    """Sign up, confirm the address and return the user's id."""
+    answer = client.post("/v1/auth/verify-email", {"token": registered(client, services, email, password)})
+    assert answer.status == 200, answer.text
+    user_id: str = answer.json["id"]
+    return user_id
+
+
+def logged_in(client: Client, email: str, password: str = PASSWORD) -> dict[str, Any]:
+    """Log in and return the tokens."""
+    answer = client.post("/v1/auth/login", {"email": email, "password": password})
+    assert answer.status == 200, answer.text
+    tokens: dict[str, Any] = answer.json
+    return tokens
+
+
+def signed_in(client: Client, services: Services) -> Person:
+    """Return a new person with a session of their own."""
+    email = new_email()
+    user_id = verified(client, services, email)
+    tokens = logged_in(client, email)
+    return Person(client.using(tokens["access_token"]), email, PASSWORD, user_id, tokens)

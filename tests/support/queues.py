@@ -1,0 +1,53 @@
+"""Delivers what waits in the stand-in queues to the app's own queue functions, as Lambda would."""
+
+from typing import Any
+
+import app
+from chalicelib.core.config import settings
+from chalicelib.core.ids import new_ulid
+from tests.support.aws import Services
+
+MAX_ROUNDS = 100
+
+
+def drain(services: Services) -> None:
+    """Dispatch events and send mails until both queues are empty; an unfinished record fails the test."""
+    consumers = [(settings().events_queue_url, app.dispatch_events), (settings().mail_queue_url, app.send_mail)]
+    for _ in range(MAX_ROUNDS):
+        waiting = [(take(services, url), consume) for url, consume in consumers]
+        if not any(bodies for bodies, _ in waiting):
+            return
+        for bodies, consume in waiting:
+            if bodies:
+                assert deliver(consume, bodies) == [], "a record failed"
+    raise AssertionError("the queues never ran empty")
+
+
+def take(services: Services, url: str) -> list[str]:
+    """Take all messages from a queue."""
+    queue = services.queues.get(url)
+    return [queue.popleft() for _ in range(len(queue))] if queue else []
+
+
+def deliver(consume: Any, bodies: list[str]) -> list[str]:
+    """Call a queue function with one batch and return the bodies that it reports as failed."""
+    records = {new_ulid(): body for body in bodies}
+    answer = consume(
+        {
+            "Records": [
+                {
+                    "messageId": message_id,
+                    "receiptHandle": message_id,
+                    "body": body,
+                    "attributes": {"ApproximateReceiveCount": "1"},
+                    "messageAttributes": {},
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": "arn:aws:sqs:eu-west-1:1:queue",
+                    "awsRegion": "eu-west-1",
+                }
+                for message_id, body in records.items()
+            ]
+        },
+        None,
+    )
+    return [records[failure["itemIdentifier"]] for failure in answer["batchItemFailures"]]

@@ -1,0 +1,20 @@
+"""Doing the same thing at once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def at_once(count: int, act: Callable[[], Result]) -> list[Result]:
+    """Call `act` from `count` threads that start together, and return what each call returned."""
+    ready = Barrier(count)
+
+    def one() -> Result:
+        ready.wait(timeout=30)
+        return act()
+
+    with ThreadPoolExecutor(count) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(one) for _ in range(count)]]
