@@ -179,10 +179,9 @@ def _import_app() -> ChaliceApp:
 def _make_folder(data: Path) -> None:
     try:
         data.mkdir(parents=True, exist_ok=True)
+        (data / "lock").touch()
     except OSError as error:
-        raise StartFailed(f"PARLEY_DATA cannot be {data}: {error.strerror}. Choose a folder you may write to.") from error
-    if not os.access(data, os.W_OK | os.X_OK):
-        raise StartFailed(f"PARLEY_DATA cannot be {data}: it may not be written to. Choose another folder.")
+        raise StartFailed(f"{data} cannot hold the data: {error.strerror}. Choose a folder with PARLEY_DATA") from error
 
 
 @contextlib.contextmanager
