@@ -9,6 +9,7 @@ from chalicelib.auth import mails as auth_mails
 from chalicelib.auth import routes as auth_routes
 from chalicelib.auth.authorizer import authenticate
 from chalicelib.auth.keys import rotate_if_due
+from chalicelib.canned_responses import routes as canned_responses_routes
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations.service import wake_snoozed
 from chalicelib.core.errors import UnauthenticatedError
@@ -50,6 +51,7 @@ APIS = [
     widgets_routes.api,
     widgets_routes.domains_api,
     widgets_routes.public_api,
+    canned_responses_routes.api,
     visitors_routes.api,
     conversations_routes.api,
     messages_routes.api,

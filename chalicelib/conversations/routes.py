@@ -4,7 +4,9 @@ from typing import Any
 
 from pydantic import Field
 
-from chalicelib.conversations import listing, service
+from chalicelib.canned_responses.models import RenderCannedResponse, RenderedOut
+from chalicelib.canned_responses.template import Rendered
+from chalicelib.conversations import listing, rendering, service
 from chalicelib.conversations.listing import ListConversations
 from chalicelib.conversations.models import (
     Conversation,
@@ -16,6 +18,7 @@ from chalicelib.conversations.models import (
 )
 from chalicelib.core import clock
 from chalicelib.core.http import Api, Call, Page, Request, Role
+from chalicelib.core.http.access import require_scopes
 from chalicelib.core.http.schema import OMITTED, Moment
 
 api = Api("Conversations")
@@ -127,3 +130,24 @@ def assign_conversation(call: Call, body: AssignConversation, conversation_id: s
 def read_conversation(call: Call, conversation_id: str) -> Conversation:
     """Mark all of the visitor's messages as read."""
     return service.mark_read(call.tenant_id, conversation_id, call.principal.actor)
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/canned-responses/{canned_response_id}/render",
+    role=Role.AGENT,
+    scope="canned_responses:write",
+    body=RenderCannedResponse,
+    answer=RenderedOut,
+)
+def render_for_conversation(
+    call: Call, body: RenderCannedResponse, conversation_id: str, canned_response_id: str
+) -> Rendered:
+    """Fill in a canned response for a conversation, as a draft of a message. Each call counts as one use.
+
+    All variables are known here as far as the visitor is; `variables` go before that. As the text tells of the
+    conversation and its visitor, a key needs the scopes conversations:read and visitors:read besides.
+    """
+    require_scopes(call.principal, "conversations:read", "visitors:read")
+    return rendering.render_for_conversation(
+        call.tenant_id, conversation_id, canned_response_id, call.principal.name, body.values()
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chalicelib.core import ids
 from tests.support import people
 from tests.support.aws import Services
+from tests.support.canned_responses import new_shortcut
 from tests.support.chats import ORIGIN, Chat, new_chat, reply, unique
 from tests.support.client import Answer
 from tests.support.clocks import later
@@ -233,6 +234,24 @@ def _send_with_key_again(world: World) -> Send:
     return send
 
 
+def _new_canned_response() -> dict[str, object]:
+    return {"shortcut": new_shortcut(), "content": "{{visitor.name}} {{tenant.name}}"}
+
+
+def _create_canned_response(world: World) -> Send:
+    return lambda: world.tenant.owner.client.post("/v1/canned-responses", _new_canned_response())
+
+
+def _on_canned_response(method: str, end: str = "", body: object = None) -> Prepare:
+    return _on_made("/v1/canned-responses", _new_canned_response(), method, end, body)
+
+
+def _render_for_conversation(world: World) -> Send:
+    found = world.chat.begin()
+    made = world.tenant.owner.client.post("/v1/canned-responses", _new_canned_response()).json["id"]
+    return lambda: world.tenant.owner.client.post(f"/v1/conversations/{found}/canned-responses/{made}/render")
+
+
 def _public(url: str) -> Prepare:
     return lambda _world: lambda: anonymous().get(url)
 
@@ -279,6 +298,13 @@ REQUESTS: dict[str, Prepare] = {
     "POST /v1/domains": _add_domain,
     "DELETE /v1/domains/{domain_id}": _remove_domain,
     "GET /widget/v1/configuration/{client_token}": _configuration,
+    "GET /v1/canned-responses": _v1("GET", "/v1/canned-responses?search=hello"),
+    "POST /v1/canned-responses": _create_canned_response,
+    "GET /v1/canned-responses/{canned_response_id}": _on_canned_response("GET"),
+    "PATCH /v1/canned-responses/{canned_response_id}": _on_canned_response("PATCH", "", {"content": "New"}),
+    "DELETE /v1/canned-responses/{canned_response_id}": _on_canned_response("DELETE"),
+    "POST /v1/canned-responses/{canned_response_id}/render": _on_canned_response("POST", "/render"),
+    "POST /v1/conversations/{conversation_id}/canned-responses/{canned_response_id}/render": _render_for_conversation,
     "GET /v1/visitors": _v1("GET", "/v1/visitors"),
     "GET /v1/visitors/{visitor_id}": _retrieve_visitor,
     "GET /v1/conversations": _v1("GET", "/v1/conversations?status=open&limit=10"),

@@ -75,6 +75,15 @@ BUDGETS = {
     "POST /v1/domains": "1 get, 1 send, 1 transact",
     "DELETE /v1/domains/{domain_id}": "1 batch_get, 1 send, 1 transact",
     "GET /widget/v1/configuration/{client_token}": "1 batch_get",
+    "GET /v1/canned-responses": "1 query",
+    "POST /v1/canned-responses": "1 get, 1 send, 1 transact",
+    "GET /v1/canned-responses/{canned_response_id}": "1 get",
+    "PATCH /v1/canned-responses/{canned_response_id}": "1 batch_get, 1 send, 1 transact",
+    "DELETE /v1/canned-responses/{canned_response_id}": "1 batch_get, 1 send, 1 transact",
+    "POST /v1/canned-responses/{canned_response_id}/render": "2 get, 1 transact",
+    "POST /v1/conversations/{conversation_id}/canned-responses/{canned_response_id}/render": (
+        "3 get, 1 query, 1 transact"
+    ),
     "GET /v1/visitors": "1 batch_get, 1 query",
     "GET /v1/visitors/{visitor_id}": "1 get",
     "GET /v1/conversations": "1 batch_get, 1 query",

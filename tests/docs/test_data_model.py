@@ -130,7 +130,20 @@ def tenants(client: Any, services: Any) -> None:
     owner.delete(f"/v1/widgets/{widget['id']}")
     domain = owner.post("/v1/domains", {"domain": "www.example.org"}).json
     owner.delete(f"/v1/domains/{domain['id']}")
-    for path in ("widgets", "domains", "api-keys", "tenants", "visitors", "events", "conversations"):
+    canned = owner.post("/v1/canned-responses", {"shortcut": "/a", "content": "x", "title": "t", "language": "en"}).json
+    owner.patch(f"/v1/canned-responses/{canned['id']}", {"shortcut": "/b", "tags": ["t"]})
+    owner.post(f"/v1/canned-responses/{canned['id']}/render")
+    owner.delete(f"/v1/canned-responses/{canned['id']}")
+    for path in (
+        "canned-responses",
+        "widgets",
+        "domains",
+        "api-keys",
+        "tenants",
+        "visitors",
+        "events",
+        "conversations",
+    ):
         assert owner.get(f"/v1/{path}").status == 200
     for path in ("members", "invitations", "audit-log"):
         assert owner.get(f"{tenant.url}/{path}").status == 200

@@ -20,6 +20,7 @@ _KINDS = [
     (r"#\d{10}$", "#<s>"),
     (r"(?<=slug#).+", "<slug>"),
     (r"(?<=#u#domain#).+", "<domain>"),
+    (r"(?<=#u#shortcut#).+", "<shortcut>"),
     (r"(?<=#f#tag#).+", "<tag>"),
     (r"(?<=#)(open|pending|snoozed|closed)(?=#)", "<status>"),
     (r"(?<=<status>#)(usr_…|-)$", "<assignee>"),

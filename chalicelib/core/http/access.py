@@ -50,6 +50,13 @@ def admit(route: Route, call: Call, caller: Principal, path: Mapping[str, str]) 
         _admit_user(route, call, caller, path)
 
 
+def require_scopes(caller: Principal, *scopes: str) -> None:
+    """Raise InsufficientScopeError unless the caller, if it is a key, has these scopes besides the route's own."""
+    for scope in scopes:
+        if caller.kind == "api_key" and scope not in caller.scopes:
+            raise InsufficientScopeError(f"This key lacks the scope {scope}.")
+
+
 def _admit_visitor(call: Call, caller: Principal) -> None:
     if not call.origin or call.origin != caller.origin:
         raise OriginNotAllowedError
