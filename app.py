@@ -9,6 +9,7 @@ from chalicelib.auth import mails as auth_mails
 from chalicelib.auth import routes as auth_routes
 from chalicelib.auth.authorizer import authenticate
 from chalicelib.auth.keys import rotate_if_due
+from chalicelib.auth.visitor_tokens import admit_with
 from chalicelib.canned_responses import routes as canned_responses_routes
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations.service import wake_snoozed
@@ -29,7 +30,7 @@ from chalicelib.tenants import routes as tenants_routes
 from chalicelib.tenants.service import also_create
 from chalicelib.visitors import routes as visitors_routes
 from chalicelib.widgets import routes as widgets_routes
-from chalicelib.widgets.service import start_tenant
+from chalicelib.widgets.service import admits, start_tenant
 
 app = App(app_name="parley")
 
@@ -64,6 +65,7 @@ for api in APIS:
 health_routes.describe(route for api in APIS for route in api.routes)
 
 also_create(start_tenant)
+admit_with(admits)
 
 read_frequent_with(messages_store.undispatched)
 log_store.read_rows_with("m#", messages_store.event_from_item)

@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -88,6 +89,8 @@ class _Stack:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        if _interrupted.is_set():
+            self._stop.set()
         app = _import_app()
         gateway = Gateway(app, stage=STAGE, region=AWS_REGION, pages={"/_local/mail": MailPage(self._mailbox)})
         gateway.ready = False
@@ -218,5 +221,10 @@ def _logging(folder: Path) -> Iterator[TextIO]:
         yield terminal
 
 
+# An interrupt that comes while Python runs a finalizer is printed and forgotten: this remembers it.
+_interrupted = threading.Event()
+
+
 def _interrupt(_number: int, _frame: object) -> None:
+    _interrupted.set()
     raise KeyboardInterrupt

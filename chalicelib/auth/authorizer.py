@@ -25,6 +25,8 @@ def authenticate(token: str) -> Principal:
 
 def _visitor(claims: jwts.Claims) -> Principal:
     visitor = visitor_tokens.from_claims(claims)
+    if not visitor_tokens.is_admitted(visitor):
+        raise UnauthenticatedError
     return Principal(
         kind="visitor",
         id=visitor.visitor_id,

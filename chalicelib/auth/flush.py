@@ -14,6 +14,8 @@ REVOCATIONS = frozenset(
         "api_key.revoked",
         "member.removed",
         "member.role_changed",
+        "domain.deleted",
+        "widget.deleted",
     }
 )
 COMMIT_MS = 10_000  # an event commits at most this long after its `at`, retries of its transaction included

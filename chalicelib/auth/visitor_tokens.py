@@ -1,5 +1,6 @@
-"""The visitors' tokens: read without touching the table, and good for resuming long after they expired."""
+"""The visitors' tokens: tied to a visitor and a site, and good for resuming long after they expired."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalicelib.auth import jwts
@@ -17,6 +18,19 @@ class VisitorClaims:
     visitor_id: str
     widget_id: str
     origin: str
+
+
+_checks: list[Callable[[VisitorClaims], bool]] = []
+
+
+def admit_with(check: Callable[[VisitorClaims], bool]) -> None:
+    """Add a check that a token's site must still pass, at most one read. Bound in app.py: sites are a slice above."""
+    _checks.append(check)
+
+
+def is_admitted(claims: VisitorClaims) -> bool:
+    """Tell whether the site that a token was made for is still the tenant's, and its widget still there."""
+    return all(check(claims) for check in _checks)
 
 
 def issue(tenant_space: str, visitor_id: str, widget_id: str, origin: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from hmac import compare_digest
 from typing import Any
 
+from chalicelib.auth.visitor_tokens import VisitorClaims
 from chalicelib.core import clock, ids
 from chalicelib.core.config import settings
 from chalicelib.core.errors import PreconditionFailedError
@@ -52,6 +53,13 @@ def open_site(client_token: str, origin: str) -> Site:
     if not allowed:
         raise OriginNotAllowedError
     return Site(tenant_space, widget)
+
+
+def admits(visitor: VisitorClaims) -> bool:
+    """Tell whether a visitor's token is for a widget and a site that the tenant still has. One read."""
+    domains = admitting_domains(visitor.origin, allow_loopback=settings().allow_loopback_domains)
+    widget, allowed = store.find_widget_and_domains(visitor.tenant_space, visitor.widget_id, domains)
+    return widget is not None and bool(allowed)
 
 
 def find_widget(tenant_id: str, widget_id: str) -> Widget | None:

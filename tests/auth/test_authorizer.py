@@ -17,8 +17,9 @@ from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import Role
 from tests.support.clocks import later
 from tests.support.people import claims_of, signed_in
+from tests.support.tenants import new_tenant
 
-ORIGIN = "https://shop.example"
+ORIGIN = "https://www.example.com"
 
 
 def refused(header: str) -> None:
@@ -65,6 +66,15 @@ class TestAccessTokens:
     def test_an_expired_one_is_nobody(self, ada):
         with later(901_000):
             refused(f"Bearer {ada.tokens['access_token']}")
+
+    def test_an_expired_one_is_refused_even_while_the_authorizers_cache_remembers_it(self, ada, monkeypatch):
+        ada.client.post("/v1/tenants", {"name": "Acme"})
+        cached = authenticate(f"Bearer {ada.tokens['access_token']}")
+        monkeypatch.setattr("app.authenticate", lambda _token: cached)
+        with later(899_000):
+            assert ada.client.get("/v1/widgets").status == 200
+        with later(901_000):
+            assert ada.client.get("/v1/widgets").status == 401
 
     def test_another_server_can_check_one_with_our_public_keys(self, ada, client):
         answer = client.get("/.well-known/jwks.json")
@@ -149,15 +159,23 @@ class TestForgeries:
 
 
 class TestVisitorTokens:
-    def test_they_are_read_without_a_read(self, services):
-        tenant, visitor, widget = ids.new("tn"), ids.new("vis"), ids.new("wgt")
-        token = visitor_tokens.issue(tenant + "~test", visitor, widget, ORIGIN)
+    def test_they_cost_one_read_of_their_site(self, services):
+        made = new_tenant(domain="www.example.com")
+        tenant, visitor, widget = made.id, ids.new("vis"), made.created["default_widget"]["id"]
+        token = visitor_tokens.issue(tenant, visitor, widget, ORIGIN)
         services.reset()
         caller = authenticate(f"Bearer {token}")
-        assert not [call for call in services.calls if call[0] == "dynamodb"]
+        assert [call for call in services.calls if call[0] == "dynamodb"] == [("dynamodb", "batch_get_item")]
         assert (caller.kind, caller.id, caller.widget_id, caller.origin) == ("visitor", visitor, widget, ORIGIN)
-        assert caller.tenant_space == tenant + "~test"
+        assert caller.tenant_space == tenant
         assert not caller.memberships
+
+    def test_of_a_site_that_is_not_the_tenants_they_are_refused(self, services):
+        made = new_tenant(domain="www.example.com")
+        widget = made.created["default_widget"]["id"]
+        refused(f"Bearer {visitor_tokens.issue(made.id, ids.new('vis'), widget, 'https://www.example.org')}")
+        refused(f"Bearer {visitor_tokens.issue(made.id, ids.new('vis'), ids.new('wgt'), ORIGIN)}")
+        refused(f"Bearer {visitor_tokens.issue(made.id + '~test', ids.new('vis'), widget, ORIGIN)}")
 
     def test_they_live_a_day_and_can_be_resumed_from_for_half_a_year(self, services):
         visitor = ids.new("vis")
@@ -175,8 +193,9 @@ class TestVisitorTokens:
         assert visitor_tokens.read_for_resume("x") is None
 
     def test_a_visitor_is_no_user(self, client, services):
-        token = visitor_tokens.issue(ids.new("tn"), ids.new("vis"), ids.new("wgt"), ORIGIN)
-        answer = client.using(token).get("/v1/auth/me")
+        made = new_tenant(domain="www.example.com")
+        widget = made.created["default_widget"]["id"]
+        answer = client.using(visitor_tokens.issue(made.id, ids.new("vis"), widget, ORIGIN)).get("/v1/auth/me")
         assert (answer.status, answer.code) == (403, "wrong_credential")
 
 

@@ -155,6 +155,22 @@ class TestBody:
         assert '"a":99999999999999999999' in text
         assert '"d":9007199254740993' in text
 
+    @pytest.mark.parametrize("private", ['"yes"', '"true"', "1", "0.0"])
+    def test_what_looks_like_a_boolean_is_none(self, callers, found, private):
+        raw = b'{"content": "x", "private": %s}' % private.encode()
+        answer = callers[0].owner.client.send("POST", f"/v1/conversations/{found}/messages", raw)
+        assert (answer.status, answer.params) == (422, {"private"})
+
+    @pytest.mark.parametrize("score", ['"5"', "true", "4.0"])
+    def test_what_looks_like_a_number_is_none(self, callers, found, score):
+        raw = b'{"score": %s}' % score.encode()
+        answer = callers[1].client.send("POST", f"/widget/v1/conversations/{found}/rate", raw)
+        assert (answer.status, answer.params) == (422, {"score"})
+
+    def test_a_field_that_only_the_service_can_judge_is_listed_too(self, callers, found):
+        answer = self.send(callers, found, '{"assigned_to": "usr_nobody"}')
+        assert (answer.status, answer.code, answer.params) == (422, "not_a_member", {"assigned_to"})
+
     def test_an_empty_body_is_an_empty_object(self, callers, found):
         answer = reply(callers[0].owner.client, found)
         assert answer.status == 201

@@ -119,11 +119,31 @@ class TestRoutes:
             assert error["request_id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"BREW /echo HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"\x16\x03\x01\x00\xa5\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_400_in_our_envelope(toy, raw):
+    with socket.create_connection(("127.0.0.1", toy.port), timeout=10) as client:
+        client.sendall(raw)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        error = json.loads(answer.read())["error"]
+    assert (answer.status, error["code"], error["errors"]) == (400, "bad_request", [])
+    assert error["request_id"] == answer.headers["X-Request-Id"]
+
+
 class TestPreflight:
     def test_it_is_answered_without_the_function_and_without_a_credential(self, toy):
         answer = toy.request("OPTIONS", "/private/1", headers={"Origin": "https://x.example"})
         assert answer.status == 200
         assert answer.body == b""
+        assert answer.headers["x-request-id"] == answer.headers["x-amzn-requestid"]
         assert answer.headers["access-control-allow-methods"] == "GET,POST,OPTIONS"
         assert "Authorization" in answer.headers["access-control-allow-headers"]
         assert toy.app.authorized == []

@@ -232,6 +232,15 @@ class TestMistakes:
         _, error = start(PORT=port).process.communicate(timeout=20)
         assert error == f"PORT must be a number from 1 to 65535, not '{port}'\n"
 
+    def test_a_seed_that_is_none_is_said(self, start):
+        _, error = start(PARLEY_SEED="off").process.communicate(timeout=20)
+        assert error == "PARLEY_SEED must be none, for an empty start, or left out, not 'off'\n"
+
+    def test_a_folder_that_cannot_be_is_said(self, start):
+        _, error = start(PARLEY_DATA="/dev/null/data").process.communicate(timeout=20)
+        assert error.startswith("/dev/null/data cannot hold the data: Not a directory.")
+        assert "Traceback" not in error
+
 
 SEED = """
 import sys, types, urllib.error, urllib.request

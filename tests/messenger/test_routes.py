@@ -178,6 +178,23 @@ class TestSession:
             assert caller.post("/widget/v1/sessions", body, Origin=ORIGIN).status == 201
 
 
+class TestWithdrawal:
+    """A token outlives neither its site nor its widget."""
+
+    def test_a_domain_that_is_removed_ends_the_tokens_of_its_pages(self, tenant, chat, found):
+        owner = tenant.owner.client
+        domain_id = owner.get("/v1/domains").json["data"][0]["id"]
+        assert chat.say(found).status == 201
+        assert owner.delete(f"/v1/domains/{domain_id}").status == 204
+        assert chat.say(found).status == 401
+        assert chat.client.get("/widget/v1/conversations").status == 401
+
+    def test_a_widget_that_is_deleted_ends_its_tokens(self, tenant, chat, found):
+        widget_id = tenant.created["default_widget"]["id"]
+        assert tenant.owner.client.delete(f"/v1/widgets/{widget_id}").status == 204
+        assert chat.say(found).status == 401
+
+
 class TestBegin:
     def test_it_answers_the_conversation_and_the_message(self, chat):
         answer = chat.client.post(URL, {"message": {"content": "Hi", "client_msg_id": "c"}})

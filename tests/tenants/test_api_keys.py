@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core import ids, tokens
+from chalicelib.tenants.api_keys import authenticate_key
 from chalicelib.tenants.models import SCOPES
 from tests.support.aws import Services
 from tests.support.clocks import later
@@ -230,6 +231,26 @@ class TestCredential:
         assert works(key["secret"])
         with later(3601_000):
             assert not works(key["secret"])
+
+    @pytest.mark.parametrize("ending", ["expiry", "overlap"])
+    def test_it_ends_on_time_even_while_the_authorizers_cache_remembers_it(self, ending, monkeypatch):
+        tenant, moment = new_tenant(), datetime.now(UTC) + timedelta(hours=1)
+        key = made(tenant, **({"expires_at": moment.isoformat()} if ending == "expiry" else {}))
+        if ending == "overlap":
+            tenant.owner.client.post(f"{URL}/{key['id']}/rotate", {"expire_previous_in": 3600})
+        cached, client = authenticate_key(key["secret"]), anonymous().using(key["secret"])
+        monkeypatch.setattr("app.authenticate", lambda _token: cached)
+        with later(3590_000):
+            assert client.get("/v1/widgets").status == 200
+        with later(3601_000):
+            assert client.get("/v1/widgets").status == 401
+
+    def test_an_empty_tenant_header_names_none(self):
+        tenant = new_tenant()
+        assert new_key(tenant).get(URL, X_Tenant_ID="").status == 200
+        assert tenant.owner.client.get(URL, X_Tenant_ID="").status == 200
+        new_tenant(tenant.owner)
+        assert tenant.owner.client.get(URL, X_Tenant_ID="").code == "tenant_required"
 
     def test_its_tenant_is_its_own(self):
         tenant, other = new_tenant(), new_tenant()

@@ -35,6 +35,14 @@ class TestCreate:
         members = ada.client.get(f"/v1/tenants/{answer.json['id']}/members").json["data"]
         assert [(row["user_id"], row["role"], row["status"]) for row in members] == [(ada.user_id, "owner", "active")]
 
+    @pytest.mark.parametrize("name", ["Acme\r\nBcc: x@y.test", "Acme\u2028Click here", "A\x7f"])
+    def test_a_name_is_one_line(self, name):
+        answer = new_user().client.post("/v1/tenants", {"name": name})
+        assert (answer.status, answer.params) == (422, {"name"})
+
+    def test_a_name_may_have_invisible_joiners(self):
+        assert new_user().client.post("/v1/tenants", {"name": "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}"}).status == 201
+
     def test_a_slug_made_from_a_name_is_never_in_the_way(self):
         name = f"Twice {ids.new_ulid()}"
         first, second = new_tenant(name=name), new_tenant(name=name)
