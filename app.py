@@ -11,6 +11,13 @@ from chalicelib.auth.authorizer import authenticate
 from chalicelib.auth.keys import rotate_if_due
 from chalicelib.auth.visitor_tokens import admit_with
 from chalicelib.canned_responses import routes as canned_responses_routes
+from chalicelib.companies import routes as companies_routes
+from chalicelib.companies.service import FOLLOW_JOB
+from chalicelib.contacts import cascades
+from chalicelib.contacts import routes as contacts_routes
+from chalicelib.contacts.merging import MERGE_JOB
+from chalicelib.contacts.service import DELETE_JOB
+from chalicelib.conversations import merges
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations.service import wake_snoozed
 from chalicelib.core.errors import UnauthenticatedError
@@ -21,6 +28,8 @@ from chalicelib.events import routes as events_routes
 from chalicelib.events.dispatcher import dispatch, read_frequent_with, subscribe
 from chalicelib.events.sweeper import sweep
 from chalicelib.health import routes as health_routes
+from chalicelib.jobs import routes as jobs_routes
+from chalicelib.jobs import service as jobs
 from chalicelib.mail import workers as mail_workers
 from chalicelib.messages import routes as messages_routes
 from chalicelib.messages import store as messages_store
@@ -53,11 +62,15 @@ APIS = [
     widgets_routes.domains_api,
     widgets_routes.public_api,
     canned_responses_routes.api,
+    companies_routes.api,
+    contacts_routes.api,
+    contacts_routes.attributes_api,
     visitors_routes.api,
     conversations_routes.api,
     messages_routes.api,
     messenger_routes.api,
     events_routes.api,
+    jobs_routes.api,
     health_routes.api,
 ]
 for api in APIS:
@@ -67,9 +80,13 @@ health_routes.describe(route for api in APIS for route in api.routes)
 also_create(start_tenant)
 admit_with(admits)
 
+jobs.run_in_stages(MERGE_JOB, cascades.remove_words, cascades.move_notes, merges.follow_contact)
+jobs.run_in_stages(DELETE_JOB, cascades.delete_notes, merges.follow_contact)
+jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
+
 read_frequent_with(messages_store.undispatched)
 log_store.read_rows_with("m#", messages_store.event_from_item)
-for consumer in (auth_flush.on_event, auth_mails.on_event, tenants_mails.on_event):
+for consumer in (auth_flush.on_event, auth_mails.on_event, tenants_mails.on_event, jobs.on_event):
     subscribe(consumer)
 
 

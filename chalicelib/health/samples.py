@@ -11,7 +11,7 @@ _IDS = {
     "tenant": "tn", "user": "usr", "member": "usr", "conversation": "conv", "message": "msg", "visitor": "vis",
     "contact": "con", "company": "com", "widget": "wgt", "domain": "dom", "invitation": "inv", "event": "evt",
     "key": "key", "api_key": "key", "ticket": "tkt", "webhook": "whk", "team": "team", "session": "ses", "file": "fil",
-    "canned_response": "can",
+    "canned_response": "can", "note": "note", "attribute": "attr", "custom_attribute": "attr", "job": "job",
 }  # fmt: skip
 
 SAMPLES: dict[str, Any] = {f"{noun}_id": f"{prefix}_{_ULID}" for noun, prefix in _IDS.items()}

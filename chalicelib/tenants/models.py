@@ -16,7 +16,7 @@ MAX_MEMBERSHIPS = 100  # of one person: the authorizer's context lists them, and
 
 RESOURCES = (
     *("conversations", "messages", "visitors", "contacts", "widgets", "domains", "canned_responses", "tags", "teams"),
-    *("files", "tickets", "companies", "funnels", "statistics", "webhooks", "events", "billing"),
+    *("files", "tickets", "companies", "funnels", "statistics", "webhooks", "events", "jobs", "billing"),
     *("tenants", "members", "api_keys"),  # `members` covers invitations and the audit log, which names members
 )
 SCOPES = tuple(f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write"))

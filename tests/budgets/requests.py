@@ -10,6 +10,7 @@ from tests.support.canned_responses import new_shortcut
 from tests.support.chats import ORIGIN, Chat, new_chat, reply, unique
 from tests.support.client import Answer
 from tests.support.clocks import later
+from tests.support.contacts import CONTACTS, add_note, merge, merged, new_company, new_contact
 from tests.support.queues import drain
 from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_user
 
@@ -252,11 +253,106 @@ def _render_for_conversation(world: World) -> Send:
     return lambda: world.tenant.owner.client.post(f"/v1/conversations/{found}/canned-responses/{made}/render")
 
 
+def _new_contact() -> dict[str, object]:
+    return {"name": "Ana Ferreira", "email": people.new_email(), "external_id": unique()}
+
+
+def _create_contact(world: World) -> Send:
+    owner, company = world.tenant.owner.client, new_company(world.tenant.owner.client)
+    return lambda: owner.post(CONTACTS, _new_contact() | {"company_id": company["id"]})
+
+
+def _on_contact(method: str, end: str = "", body: object = None) -> Prepare:
+    return _on_made(CONTACTS, _new_contact(), method, end, body)
+
+
+def _put_contact(world: World) -> Send:
+    return lambda: world.tenant.owner.client.send("PUT", CONTACTS, _new_contact())
+
+
+def _put_contact_again(world: World) -> Send:
+    owner, body = world.tenant.owner.client, _new_contact()
+    assert owner.post(CONTACTS, body).status == 201
+    return lambda: owner.send("PUT", CONTACTS, body | {"name": "Bea"})
+
+
+def _find_contact(filters: str) -> Prepare:
+    def prepare(world: World) -> Send:
+        new_contact(world.tenant.owner.client)
+        return lambda: world.tenant.owner.client.get(f"{CONTACTS}?{filters}")
+
+    return prepare
+
+
+def _contact_by(name: str) -> Prepare:
+    def prepare(world: World) -> Send:
+        owner, body = world.tenant.owner.client, _new_contact()
+        assert owner.post(CONTACTS, body).status == 201
+        return lambda: owner.get(f"{CONTACTS}?{name}={body[name]}")
+
+    return prepare
+
+
+def _contacts_of_company(world: World) -> Send:
+    owner, company = world.tenant.owner.client, new_company(world.tenant.owner.client)["id"]
+    new_contact(owner, company_id=company)
+    return lambda: owner.get(f"{CONTACTS}?company_id={company}")
+
+
+def _unblock(world: World) -> Send:
+    owner, found = world.tenant.owner.client, new_contact(world.tenant.owner.client)["id"]
+    assert owner.post(f"{CONTACTS}/{found}/block").status == 200
+    return lambda: owner.post(f"{CONTACTS}/{found}/unblock")
+
+
+def _merge(world: World) -> Send:
+    owner = world.tenant.owner.client
+    source, target = new_contact(owner)["id"], new_contact(owner)["id"]
+    return lambda: merge(owner, source, target)
+
+
+def _merged_contact(world: World) -> Send:
+    owner = world.tenant.owner.client
+    source, target = new_contact(owner)["id"], new_contact(owner)["id"]
+    merged(owner, world.services, source, target)
+    return lambda: owner.get(f"{CONTACTS}/{source}")
+
+
+def _job(world: World) -> Send:
+    answer = _merge(world)()
+    return lambda: world.tenant.owner.client.get(f"/v1/jobs/{answer.json['id']}")
+
+
+def _contact_notes(world: World) -> Send:
+    owner, found = world.tenant.owner.client, new_contact(world.tenant.owner.client)["id"]
+    add_note(owner, found)
+    return lambda: owner.get(f"{CONTACTS}/{found}/notes")
+
+
+def _delete_contact_note(world: World) -> Send:
+    owner, found = world.tenant.owner.client, new_contact(world.tenant.owner.client)["id"]
+    note = add_note(owner, found)
+    return lambda: owner.delete(f"{CONTACTS}/{found}/notes/{note}")
+
+
+def _new_attribute() -> dict[str, object]:
+    return {"key": f"a{unique().lower()}", "label": "Plan", "type": "text"}
+
+
+def _create_attribute(world: World) -> Send:
+    return lambda: world.tenant.owner.client.post(ATTRIBUTES, _new_attribute())
+
+
+def _on_attribute(method: str, body: object = None) -> Prepare:
+    return _on_made(ATTRIBUTES, _new_attribute(), method, "", body)
+
+
 def _public(url: str) -> Prepare:
     return lambda _world: lambda: anonymous().get(url)
 
 
-KEY, WIDGET = {"name": "key"}, {"name": "widget"}
+KEY, WIDGET, COMPANY = {"name": "key"}, {"name": "widget"}, {"name": "company"}
+ATTRIBUTES, COMPANIES = "/v1/custom-attributes", "/v1/companies"
 
 REQUESTS: dict[str, Prepare] = {
     "POST /v1/auth/register": _register,
@@ -305,6 +401,29 @@ REQUESTS: dict[str, Prepare] = {
     "DELETE /v1/canned-responses/{canned_response_id}": _on_canned_response("DELETE"),
     "POST /v1/canned-responses/{canned_response_id}/render": _on_canned_response("POST", "/render"),
     "POST /v1/conversations/{conversation_id}/canned-responses/{canned_response_id}/render": _render_for_conversation,
+    "GET /v1/companies": _v1("GET", COMPANIES),
+    "POST /v1/companies": _v1("POST", COMPANIES, COMPANY),
+    "GET /v1/companies/{company_id}": _on_made(COMPANIES, COMPANY, "GET"),
+    "PATCH /v1/companies/{company_id}": _on_made(COMPANIES, COMPANY, "PATCH", "", {"name": "New"}),
+    "DELETE /v1/companies/{company_id}": _on_made(COMPANIES, COMPANY, "DELETE"),
+    "GET /v1/contacts": _find_contact("limit=10"),
+    "POST /v1/contacts": _create_contact,
+    "PUT /v1/contacts": _put_contact,
+    "GET /v1/contacts/{contact_id}": _on_contact("GET"),
+    "PATCH /v1/contacts/{contact_id}": _on_contact("PATCH", "", {"name": "Bea"}),
+    "DELETE /v1/contacts/{contact_id}": _on_contact("DELETE"),
+    "POST /v1/contacts/{contact_id}/block": _on_contact("POST", "/block"),
+    "POST /v1/contacts/{contact_id}/unblock": _unblock,
+    "POST /v1/contacts/{contact_id}/merge": _merge,
+    "GET /v1/contacts/{contact_id}/notes": _contact_notes,
+    "POST /v1/contacts/{contact_id}/notes": _on_contact("POST", "/notes", {"content": "Called back."}),
+    "DELETE /v1/contacts/{contact_id}/notes/{note_id}": _delete_contact_note,
+    "GET /v1/custom-attributes": _v1("GET", ATTRIBUTES),
+    "POST /v1/custom-attributes": _create_attribute,
+    "GET /v1/custom-attributes/{attribute_id}": _on_attribute("GET"),
+    "PATCH /v1/custom-attributes/{attribute_id}": _on_attribute("PATCH", {"label": "New"}),
+    "DELETE /v1/custom-attributes/{attribute_id}": _on_attribute("DELETE"),
+    "GET /v1/jobs/{job_id}": _job,
     "GET /v1/visitors": _v1("GET", "/v1/visitors"),
     "GET /v1/visitors/{visitor_id}": _retrieve_visitor,
     "GET /v1/conversations": _v1("GET", "/v1/conversations?status=open&limit=10"),
@@ -348,6 +467,14 @@ MORE: dict[str, Prepare] = {  # other ways to use a route that cost something el
     "GET /v1/conversations (offset)": _v1("GET", "/v1/conversations?status=open&offset=1000"),
     "GET /v1/conversations (unassigned)": _v1("GET", "/v1/conversations?assigned_to=unassigned&status=open"),
     "GET /v1/conversations (rare priority)": _v1("GET", "/v1/conversations?priority=urgent&status=open"),
+    "GET /v1/contacts (search)": _find_contact("search=ferr+ana"),
+    "GET /v1/contacts (search for what is rare)": _find_contact("search=ferr+zoe"),
+    "GET /v1/contacts (by e-mail address)": _contact_by("email"),
+    "GET /v1/contacts (by external id)": _contact_by("external_id"),
+    "GET /v1/contacts (of a company)": _contacts_of_company,
+    "PUT /v1/contacts (again)": _put_contact_again,
+    "PATCH /v1/contacts/{contact_id} (custom attributes)": _on_contact("PATCH", "", {"custom_attributes": {"a": 1}}),
+    "GET /v1/contacts/{contact_id} (merged)": _merged_contact,
     "GET /v1/events (one type)": _one_type_of_event,
     "POST /widget/v1/conversations/{conversation_id}/messages (again)": _say_again,
     "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key)": _send_with_key,

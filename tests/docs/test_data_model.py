@@ -18,6 +18,7 @@ from chalicelib.events.sweeper import MAX_PASSES
 from local import demo
 from tests.support.chats import HOST, ORIGIN, new_chat, unique
 from tests.support.clocks import later
+from tests.support.contacts import CONTACTS, add_note, link_conversation, merged, new_company, new_contact
 from tests.support.people import PASSWORD, link_token, logged_in, new_email, registered, signed_in
 from tests.support.queues import drain
 from tests.support.schedules import tick
@@ -70,6 +71,7 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
     people(client, services)
     tenants(client, services)
     chats(services)
+    contacts(services)
     lost, parked = lose_nudges(services)
     with later(DAY_MS):  # the snoozed are due, one lost change is found, and one that never gets through is put aside
         tick(product.wake_conversations)
@@ -187,6 +189,35 @@ def chats(services: Any) -> None:
     for path in (f"?widget_id={widget}", f"/{conversation}", f"/{conversation}/thread", f"/{conversation}/messages"):
         assert owner.get(f"/v1/conversations{path}").status == 200
     assert chat.client.get(f"/widget/v1/conversations/{conversation}/messages").status == 200
+    drain(services)
+
+
+def contacts(services: Any) -> None:
+    tenant = new_tenant(domain=HOST)
+    owner, chat = tenant.owner.client, new_chat(tenant)
+    attribute = owner.post("/v1/custom-attributes", {"key": "plan", "label": "Plan", "type": "text"}).json["id"]
+    assert owner.patch(f"/v1/custom-attributes/{attribute}", {"required": True}).status == 200
+    texts = {"website": ORIGIN, "industry": "i", "logo_url": ORIGIN, "notes": "n"}
+    company = new_company(owner, is_customer=True, **texts)["id"]
+    more = {"phone": "+49301234567", "title": "t", "role": "r", "is_primary": True, "notes": "n"}
+    every = {**more, "company_id": company, "custom_attributes": {"plan": "pro"}}
+    ana, kim = (new_contact(owner, name, email=new_email(), external_id=unique(), **every) for name in ("Ana", "Kim"))
+    url = f"{CONTACTS}/{ana['id']}"
+    assert owner.send("PUT", CONTACTS, {"external_id": ana["external_id"], "name": "Ann"}).status == 200
+    assert owner.post(f"{url}/block").status == owner.post(f"{url}/unblock").status == 200
+    assert owner.delete(f"{url}/notes/{add_note(owner, ana['id'])}").status == 204
+    add_note(owner, ana["id"])
+    link_conversation(tenant.id, chat.visitor_id, ana["id"])
+    merged(owner, services, ana["id"], kim["id"])
+    for filters in ("", "?search=kim", f"?email={kim['email']}", f"?company_id={company}&limit=1"):
+        assert owner.get(CONTACTS + filters).status == 200
+    for path in (f"contacts/{kim['id']}/notes", f"conversations?contact_id={kim['id']}", "companies"):
+        assert owner.get(f"/v1/{path}").status == 200
+    assert owner.get("/v1/custom-attributes").status == 200
+    owner.patch(f"/v1/companies/{company}", {"name": "Other"})
+    drain(services)
+    for path in (f"companies/{company}", f"contacts/{kim['id']}", f"custom-attributes/{attribute}"):
+        assert owner.delete(f"/v1/{path}").status == 204
     drain(services)
 
 

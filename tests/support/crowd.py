@@ -5,6 +5,8 @@ import json
 import os
 from typing import Any
 
+from chalicelib.contacts import store as contacts_store
+from chalicelib.contacts.models import Contact
 from chalicelib.conversations import store
 from chalicelib.conversations.models import Cold, Conversation, Hot
 from chalicelib.core import clock, ids
@@ -12,13 +14,14 @@ from chalicelib.core.config import settings
 from chalicelib.core.items import to_attributes
 from chalicelib.core.table import Key, tenant_rows
 from chalicelib.events import outbox
+from chalicelib.events.models import NewEvent
 
 BATCH = 25  # DynamoDB's own limit
 _OLD_MS = 40 * 86_400_000
 
 
 def fill(tenant_id: str, conversations: int, others: int) -> None:
-    """Add so many conversations (their hot rows), and so many visitors and events."""
+    """Add so many conversations (their hot rows), and so many visitors, contacts and events."""
     rows = tenant_rows(tenant_id)
     items = [_conversation(tenant_id, number) for number in range(conversations)]
     for number in range(others):
@@ -29,7 +32,21 @@ def fill(tenant_id: str, conversations: int, others: int) -> None:
         items.append(_at(rows.key(visitor_id, "meta"), visitor | _place("a", rows.scope, f"vis#{shard}", visitor_id)))
         event = {"pos": number, "ty": "contact.created", "at": now, "by": {"type": "system"}, "d": "{}"}
         items.append(_at(rows.key("filler", outbox.event_key(number)), event | outbox.log_entry(rows, "filler")))
+        items += _contact(tenant_id, number)
     _write(items)
+
+
+def _contact(tenant_id: str, number: int) -> list[dict[str, Any]]:
+    """Return a contact's row and those of its words; all of them have the same words."""
+    at = clock.now_ms() - _OLD_MS
+    made = Contact(tenant_id, ids.new("con"), 100_000 + number, at, at, name="Ana Ferreira")
+    event = NewEvent("contact.created", {}, {"type": "system", "id": "parley"})
+    items = [dict(write.params["Item"]) for write in contacts_store.creating(made, event)]
+    meta, *words = [item for item in items if not item["sk"]["S"].startswith("e#")]
+    return [
+        {name: value for name, value in meta.items() if name not in {"p_pk", "p_sk"}} | {"dpos": {"N": "1"}},
+        *words,
+    ]
 
 
 def _conversation(tenant_id: str, number: int) -> dict[str, Any]:

@@ -21,12 +21,16 @@ _KINDS = [
     (r"(?<=slug#).+", "<slug>"),
     (r"(?<=#u#domain#).+", "<domain>"),
     (r"(?<=#u#shortcut#).+", "<shortcut>"),
+    (r"(?<=#u#con-email#).+", "<e-mail>"),
+    (r"(?<=#u#con-ext#).+", "<external id>"),
+    (r"(?<=T#s#).+", "<2 letters>"),
+    (r"^(?!T#).+(?=#con_…$)", "<word>"),
     (r"(?<=#f#tag#).+", "<tag>"),
     (r"(?<=#)(open|pending|snoozed|closed)(?=#)", "<status>"),
     (r"(?<=<status>#)(usr_…|-)$", "<assignee>"),
     (r"(?<=#)\d+$", "<shard>"),
 ]
-_COUNTERS = re.compile(r"^(conv_\w+|visitors)$")
+_COUNTERS = re.compile(r"^(conv_\w+|visitors|contacts|companies)$")
 
 
 def shape(key: str) -> str:

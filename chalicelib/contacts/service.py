@@ -1,0 +1,264 @@
+"""What people and programs do with a contact."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from chalicelib.companies import service as companies
+from chalicelib.contacts import attributes, store
+from chalicelib.contacts.models import (
+    Contact,
+    ContactMergedError,
+    ContactNotFoundError,
+    EmailTakenError,
+    ExternalIdTakenError,
+    Merged,
+    NameOrEmailRequiredError,
+)
+from chalicelib.contacts.schemas import ContactOut
+from chalicelib.core import clock, ids
+from chalicelib.core.errors import ConflictError, InvalidError, PreconditionFailedError
+from chalicelib.core.table import NOTHING, ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
+from chalicelib.events import outbox
+from chalicelib.events.models import NewEvent
+from chalicelib.jobs import service as jobs
+
+DELETE_JOB = "contact.delete"
+MAX_HOPS = 10  # how often what a contact was merged into may have been merged itself
+
+Actor = Mapping[str, str]
+Given = Mapping[str, Any]  # the fields that the caller sent
+
+_PLAIN = ("name", "email", "phone", "company_id", "title", "role", "is_primary", "notes", "external_id")
+_TAKEN: dict[str, tuple[type[ConflictError], str, str]] = {
+    store.EMAIL: (EmailTakenError, "email", "this e-mail address"),
+    store.EXTERNAL_ID: (ExternalIdTakenError, "external_id", "this external_id"),
+}
+
+
+def find_contact(tenant_id: str, contact_id: str) -> Contact | None:
+    """Return a contact, or the one it was merged into, or None. One read for each merge on the way."""
+    for _ in range(MAX_HOPS):
+        found = store.find(tenant_id, contact_id) if ids.is_id("con", contact_id) else None
+        if not isinstance(found, Merged):
+            return found
+        contact_id = found.into
+    return None
+
+
+def get_contact(tenant_id: str, contact_id: str) -> Contact:
+    """As `find_contact`; raises ContactNotFoundError."""
+    found = find_contact(tenant_id, contact_id)
+    if found is None:
+        raise ContactNotFoundError
+    return found
+
+
+def get_for_change(tenant_id: str, contact_id: str) -> Contact:
+    """Return a contact that is to be changed; raises ContactNotFoundError, and ContactMergedError naming the other."""
+    found = store.find(tenant_id, contact_id) if ids.is_id("con", contact_id) else None
+    if found is None:
+        raise ContactNotFoundError
+    if isinstance(found, Merged):
+        raise merged_error(found)
+    return found
+
+
+def requiring_contact(tenant_id: str, contact_id: str) -> Write:
+    """Return the condition that a contact is live, for a transaction that links something to it.
+
+    Without it a link could be made behind the back of a merge or deletion that has already passed.
+    """
+    return store.requiring_live(tenant_id, contact_id)
+
+
+def create_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
+    """Make a contact. Raises EmailTakenError, ExternalIdTakenError, NameOrEmailRequiredError and InvalidError.
+
+    One query, a read where there is a company, one write for the number, one transaction, one queue send.
+    """
+    return retrying(_creating(tenant_id, given, actor))
+
+
+def update_contact(
+    tenant_id: str, contact_id: str, given: Given, actor: Actor, expected_version: int | None = None
+) -> Contact:
+    """Change the given fields. Raises as `create_contact`, ContactMergedError and PreconditionFailedError."""
+
+    def attempt() -> Contact:
+        before = _expected(tenant_id, contact_id, expected_version)
+        return _update(before, given, actor)
+
+    return retrying(attempt)
+
+
+def upsert_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
+    """Change the contact that has the external id, else the one that has the e-mail address, else make one.
+
+    Raises EmailTakenError when the address is that of a contact with another external id.
+    """
+    kinds = ((store.EXTERNAL_ID, given.get("external_id")), (store.EMAIL, given.get("email")))
+    wanted = [(kind, value) for kind, value in kinds if value]
+    if not wanted:
+        raise InvalidError.field("external_id", "Give an external_id or an e-mail address to find it by.", "required")
+    create = _creating(tenant_id, given, actor)
+
+    def attempt() -> Contact:
+        owners = store.find_owners(tenant_id, wanted)
+        if not owners:
+            return _or_again(create)
+        found = store.find(tenant_id, owners.get(store.EXTERNAL_ID) or owners[store.EMAIL])
+        if not isinstance(found, Contact):
+            raise StaleError  # deleted or merged a moment ago
+        if owners.get(store.EMAIL, found.id) != found.id:
+            raise _taken_error(store.EMAIL, owners[store.EMAIL])
+        if store.EXTERNAL_ID not in owners and given.get("external_id") and found.external_id:
+            raise _taken_error(store.EMAIL, found.id)
+        # What it has taken over from a merged one stays its second.
+        known = {"external_id": found.other_external_ids, "email": found.other_emails}
+        changed = {name: value for name, value in given.items() if value not in known.get(name, ())}
+        return _or_again(lambda: _update(found, changed, actor))
+
+    return retrying(attempt)
+
+
+def block_contact(tenant_id: str, contact_id: str, actor: Actor, *, blocked: bool) -> Contact:
+    """Let nothing of what this person writes in any more, or let it in again."""
+
+    def attempt() -> Contact:
+        before = get_for_change(tenant_id, contact_id)
+        if before.blocked == blocked:
+            return before
+        after = replace(before, blocked=blocked, updated_at=clock.now_ms(), pos=before.pos + 1)
+        event = NewEvent(
+            "contact.blocked" if blocked else "contact.unblocked", shown(after), dict(actor), {"blocked": not blocked}
+        )
+        commit(after, store.changing(before, after, [event]), result=after)
+        return after
+
+    return retrying(attempt)
+
+
+def delete_contact(tenant_id: str, contact_id: str, actor: Actor, expected_version: int | None = None) -> None:
+    """Delete a contact with its notes; its conversations stay and belong to nobody known. A job does the rest."""
+
+    def attempt() -> None:
+        before = _expected(tenant_id, contact_id, expected_version)
+        data = {name: value for name, value in shown(before).items() if name in {"id", "number", "external_id"}}
+        event = NewEvent("contact.deleted", data, dict(actor), counts={"contacts": -1})
+        job, starting = jobs.starting(tenant_id, DELETE_JOB, {"contact_id": contact_id}, actor)
+        writes = [
+            *store.burying(before, {"gone": True, "exp": store.expiry_of_deleted()}, event),
+            *store.releasing(before),
+            *store.removing_words(tenant_id, contact_id, before.found_by),
+            *starting,
+        ]
+        commit(before, writes)
+        jobs.started(job)
+
+    retrying(attempt)
+
+
+def commit(contact: Contact, writes: list[Write], *, result: object = NOTHING) -> None:
+    """Commit a change and tell the dispatcher.
+
+    Raises EmailTakenError and ExternalIdTakenError for a guard, StaleError for all else that was different.
+    """
+    try:
+        transact(writes, result=result)
+    except ConditionFailedError as exc:
+        for write in exc.failed:
+            if (kind := store.taken(write)) and (owner := store.owner_of(write)):
+                raise _taken_error(kind, owner) from None
+        raise StaleError from None
+    outbox.notify(tenant_rows(contact.tenant_id), contact.id)
+
+
+def shown(contact: Contact) -> dict[str, Any]:
+    """Return a contact as the API shows it."""
+    return ContactOut.of(contact).model_dump(mode="json")
+
+
+def merged_error(merged: Merged) -> ContactMergedError:
+    """Return the error that names what a contact was merged into."""
+    return ContactMergedError(f"This contact was merged into {merged.into}. Use that one.")
+
+
+def _creating(tenant_id: str, given: Given, actor: Actor) -> Callable[[], Contact]:
+    numbers: list[int] = []  # taken once, however often the creation is tried
+
+    def attempt() -> Contact:
+        now = clock.now_ms()
+        new = Contact(tenant_id, ids.new("con"), 0, now, now, actor["id"])
+        after, checks = _with(new, given, created=True)
+        if not numbers:
+            numbers.append(store.next_number(tenant_id))
+        after = replace(after, number=numbers[0])
+        event = NewEvent("contact.created", shown(after), dict(actor), counts={"contacts": 1})
+        commit(after, [*store.creating(after, event), *store.claiming(after), *checks], result=after)
+        return after
+
+    return attempt
+
+
+def _update(before: Contact, given: Given, actor: Actor) -> Contact:
+    after, checks = _with(before, given)
+    if after == before:
+        return before
+    after = replace(after, updated_at=clock.now_ms(), pos=before.pos + 1)
+    event = updated_event(before, after, actor)
+    guards = [*store.claiming(after, besides=before), *store.releasing(before, kept=after)]
+    commit(after, [*store.changing(before, after, [event]), *guards, *checks], result=after)
+    return after
+
+
+def updated_event(before: Contact, after: Contact, actor: Actor) -> NewEvent:
+    """Return the event of a change."""
+    old, new = shown(before), shown(after)
+    previous = {name: old[name] for name in new if new[name] != old[name] and name != "updated_at"}
+    return NewEvent("contact.updated", new, dict(actor), previous)
+
+
+def _with(before: Contact, given: Given, *, created: bool = False) -> tuple[Contact, list[Write]]:
+    """Return the contact as the given fields make it, and the conditions of that."""
+    after = replace(before, **{name: given[name] for name in _PLAIN if name in given})
+    checks: list[Write] = []
+    if after.company_id != before.company_id:
+        company = companies.find_company(before.tenant_id, after.company_id) if after.company_id else None
+        if after.company_id and company is None:
+            raise InvalidError.field("company_id", "There is no such company.", "not_found")
+        after = replace(after, company_name=company.name if company else None)
+        checks = [companies.requiring_company(company)] if company else []
+    if created or "custom_attributes" in given:
+        old, wanted = json.loads(before.custom_attributes), given.get("custom_attributes", {})
+        text = attributes.checked(before.tenant_id, old, wanted)
+        after = replace(after, custom_attributes=text)
+    after = replace(
+        after,
+        other_emails=tuple(each for each in after.other_emails if each != after.email),
+        other_external_ids=tuple(each for each in after.other_external_ids if each != after.external_id),
+    )
+    if not after.name and not after.email:
+        raise NameOrEmailRequiredError(param="name")
+    return after, checks
+
+
+def _expected(tenant_id: str, contact_id: str, expected_version: int | None) -> Contact:
+    found = get_for_change(tenant_id, contact_id)
+    if expected_version not in {None, found.version}:
+        raise PreconditionFailedError
+    return found
+
+
+def _or_again(act: Callable[[], Contact]) -> Contact:
+    """Let a contact that somebody else has just made with the same id or address be found by the next attempt."""
+    try:
+        return act()
+    except (EmailTakenError, ExternalIdTakenError):
+        raise StaleError from None
+
+
+def _taken_error(kind: str, owner: str) -> ConflictError:
+    error, param, what = _TAKEN[kind]
+    return error(f"Contact {owner} has {what}.", param=param)

@@ -1,0 +1,1 @@
+"""Jobs: work on more rows than one transaction holds, done step by step and resumed wherever it stopped."""

@@ -1,0 +1,107 @@
+"""Running jobs: step by step, each of them one transaction that also moves the job on, so each is done once.
+
+A job is driven by its own events. A slice of steps ends with an event, and a consumer returns from one event only when
+the job has come to the next: the dispatcher therefore leaves no job behind, whoever dies and however often an event
+is delivered. What a lost queue message left behind, the sweeper finds. A slice tells nobody of its event: the
+dispatcher that waits for it looks again by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from chalicelib.core import clock, ids
+from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
+from chalicelib.events import outbox
+from chalicelib.events.models import Event, NewEvent
+from chalicelib.jobs import store
+from chalicelib.jobs.models import Job, JobNotFoundError, JobOut, Stage, Step
+
+SLICE = 25  # steps between two events: the dispatcher may hand over to another function there
+
+_BEGINNINGS = {"job.created", "job.continued"}
+
+_stages: dict[str, tuple[Stage, ...]] = {}
+
+
+def run_in_stages(kind: str, *stages: Stage) -> None:
+    """Say what a kind of job does, stage by stage. Called from app.py, because stages are in several slices."""
+    _stages[kind] = stages
+
+
+def starting(tenant_id: str, kind: str, args: Mapping[str, str], actor: Mapping[str, str]) -> tuple[Job, list[Write]]:
+    """Return a new job and the writes that start it, for the transaction of what it follows from.
+
+    After the commit call `started`.
+    """
+    now = clock.now_ms()
+    job = Job(tenant_id, ids.new("job"), kind, args, actor["id"], now, now, stages=len(_stages[kind]))
+    event = NewEvent("job.created", _shown(job), dict(actor))
+    rows = tenant_rows(tenant_id)
+    return job, [store.creating(job), *outbox.event_writes(rows, job.id, 0, [event])]
+
+
+def started(job: Job) -> None:
+    """Tell the dispatcher, after the commit, that there is work."""
+    outbox.notify(tenant_rows(job.tenant_id), job.id)
+
+
+def get_job(tenant_id: str, job_id: str) -> Job:
+    """Return a job; raises JobNotFoundError."""
+    found = store.find(tenant_id, job_id) if ids.is_id("job", job_id) else None
+    if found is None:
+        raise JobNotFoundError
+    return found
+
+
+def on_event(event: Event) -> None:
+    """Work on a job until it has moved past this event. Subscribed in app.py."""
+    if event.type not in _BEGINNINGS:
+        return
+    job_id = event.pk.partition("#")[2]
+
+    def attempt() -> bool:
+        job = store.find(event.tenant_id, job_id)
+        if job is None or job.pos > event.pos:
+            return False
+        _take_step(job)
+        return True
+
+    while retrying(attempt):
+        pass
+
+
+def _take_step(before: Job) -> None:
+    step = _stages[before.kind][before.stage](before)
+    after, event = _after(before, step)
+    rows = tenant_rows(before.tenant_id)
+    writes = [*step.writes, store.advancing(before, after)]
+    if event:
+        logged = event.type == "job.completed"
+        writes += outbox.event_writes(rows, before.id, before.pos, [event], logged=logged)
+    try:
+        transact(writes)
+    except ConditionFailedError:
+        raise StaleError from None  # somebody else took the step, or changed what it works on
+    for pk in step.changed:
+        outbox.notify(rows, pk)
+
+
+def _after(before: Job, step: Step) -> tuple[Job, NewEvent | None]:
+    """Return the job after a step, and its event if the step ends the job or a slice of it."""
+    now = clock.now_ms()
+    after = replace(before, status="running", steps=before.steps + 1, done=before.done + step.done, updated_at=now)
+    after = replace(after, cursor=step.cursor)
+    if step.finished:
+        after = replace(after, stage=before.stage + 1, cursor=None)
+    system = {"type": "system", "id": "parley"}
+    if after.stage == len(_stages[before.kind]):
+        after = replace(after, status="completed", completed_at=now, pos=before.pos + 1)
+        return after, NewEvent("job.completed", _shown(after), system)
+    if after.steps % SLICE == 0:
+        after = replace(after, pos=before.pos + 1)
+        return after, NewEvent("job.continued", {"id": before.id}, system)
+    return after, None
+
+
+def _shown(job: Job) -> dict[str, object]:
+    return JobOut.of(job).model_dump(mode="json")

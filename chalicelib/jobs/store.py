@@ -1,0 +1,58 @@
+"""Rows of jobs: `job_…`/`meta`, an aggregate whose pending entry lets the sweeper find it until it is done."""
+
+from typing import Any
+
+from chalicelib.core import clock
+from chalicelib.core.items import Item
+from chalicelib.core.table import Write, live, tenant_rows
+from chalicelib.events import outbox
+from chalicelib.jobs.models import Job
+
+KEEP_S = 30 * 86_400  # after its end
+
+_STORED = {
+    "kind": "kind",
+    "args": "args",
+    "created_by": "by",
+    "created_at": "ct",
+    "updated_at": "ut",
+    "status": "st",
+    "stage": "sg",
+    "stages": "sgs",
+    "steps": "n",
+    "cursor": "cur",
+    "done": "done",
+    "completed_at": "end",
+    "pos": "pos",
+}
+
+
+def find(tenant_id: str, job_id: str) -> Job | None:
+    """Read a job as it is now."""
+    item = live(tenant_rows(tenant_id).get(job_id, "meta", consistent=True), clock.now_s())
+    return _from_item(item, job_id) if item else None
+
+
+def creating(job: Job) -> Write:
+    """Return the write of a new job."""
+    rows = tenant_rows(job.tenant_id)
+    item = {short: getattr(job, name) for name, short in _STORED.items()}
+    return rows.putting(job.id, "meta", item | outbox.new_aggregate(rows, job.id, job.pos), absent=True)
+
+
+def advancing(before: Job, after: Job) -> Write:
+    """Return the write that takes one step, for as long as nobody else has taken it."""
+    rows = tenant_rows(before.tenant_id)
+    old, new = ({short: getattr(job, name) for name, short in _STORED.items()} for job in (before, after))
+    changed: dict[str, Any] = {name: value for name, value in new.items() if value != old[name]}
+    if after.completed_at is not None:
+        changed["exp"] = after.completed_at // 1000 + KEEP_S
+    if after.pos != before.pos:
+        # Pending since now: a long job is no lost one, and the sweeper would park what it has sent again too often.
+        changed |= {**outbox.pending(rows, before.id), "pr": None}
+    return rows.updating(before.id, "meta", set_=changed, when={"n": before.steps})
+
+
+def _from_item(item: Item, job_id: str) -> Job:
+    known: dict[str, Any] = {name: item[short] for name, short in _STORED.items() if short in item}
+    return Job(tenant_id=item["pk"].partition("#")[0], id=job_id, **known)

@@ -1,0 +1,146 @@
+"""Contacts under crashes: the process dies before or after each AWS call, then everything is tried again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import app
+from tests.support.aws import Services
+from tests.support.chats import new_chat, new_site, unique
+from tests.support.clocks import later
+from tests.support.contacts import (
+    CONTACTS,
+    add_note,
+    contact,
+    conversations_of,
+    found,
+    link_conversation,
+    new_contact,
+    notes_of,
+    rows_left,
+)
+from tests.support.faults import At, Crash, crash, injected, is_functions
+from tests.support.queues import drain
+from tests.support.schedules import tick
+from tests.support.tenants import Organisation, new_key, new_tenant
+
+ENOUGH = 400  # calls no scenario makes
+SWEEP_MS = 200_000
+
+
+def enumerated(scenario: Callable[[], tuple[Callable[[], Any], Callable[[], None]]], services: Services) -> int:
+    """Run a scenario anew for each call it makes, dying there; a scenario gives what to do and what must hold then."""
+    runs = 0
+    for when in ("before", "after"):
+        for number in range(ENOUGH):
+            act, check = scenario()
+            fault = At(number, when, crash, is_functions)
+            with injected(fault):
+                try:
+                    act()
+                except Crash:
+                    services.queues.clear()  # what it had taken from a queue, and what lay there, is lost
+            if not fault.fired:
+                assert number > 3
+                break
+            runs += 1
+            act()
+            with later(SWEEP_MS):
+                tick(app.sweep_pending)
+                drain(services)
+            check()
+        else:
+            raise AssertionError("never through")
+    return runs
+
+
+def types_of(tenant: Organisation) -> list[str]:
+    with later(SWEEP_MS + 60_000):
+        return [row["type"] for row in tenant.owner.client.get("/v1/events?limit=100").json["data"]]
+
+
+def test_a_contact_is_created_once_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_tenant()
+        key, body = unique(), {"name": "Kim Lee", "email": "kim@example.com", "external_id": "7"}
+
+        def act():
+            answer = new.post(CONTACTS, body, Idempotency_Key=key)
+            assert answer.status == 201, answer.text
+            drain(services)
+
+        def check():
+            (row,) = tenant.owner.client.get(f"{CONTACTS}?search=kim").json["data"]
+            for query in ("", "?email=kim@example.com", "?external_id=7"):
+                page = tenant.owner.client.get(CONTACTS + query).json
+                assert page["data"] == [row]
+                assert page["pagination"]["total"] == 1
+            assert types_of(tenant).count("contact.created") == 1
+
+        new = new_key(tenant)
+        drain(services)
+        return act, check
+
+    assert enumerated(scenario, services) >= 16
+
+
+def test_a_merge_is_done_once_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        owner, chat = tenant.owner.client, new_chat(tenant)
+        source = new_contact(owner, "Jürgen", email="j@example.com", external_id="j")["id"]
+        target = new_contact(owner, "Ana", email="a@example.com")["id"]
+        ours = {link_conversation(tenant.id, chat.visitor_id, source) for _ in range(2)}
+        for number in range(2):
+            add_note(owner, source, f"s{number}")
+        add_note(owner, target, "t")
+        drain(services)
+        key = unique()
+
+        def act():
+            answer = owner.post(f"{CONTACTS}/{source}/merge", {"into": target}, Idempotency_Key=key)
+            assert answer.status == 202, answer.text
+            drain(services)
+
+        def check():
+            stays = contact(owner, source)
+            assert stays.items() >= {"id": target, "other_emails": ["j@example.com"], "external_id": "j"}.items()
+            assert sorted(notes_of(owner, target)) == ["s0", "s1", "t"]
+            assert conversations_of(owner, target) == ours
+            assert rows_left(tenant.id, source) == ["meta"]
+            assert found(owner, "jurg") == set()
+            assert owner.get(CONTACTS).json["pagination"]["total"] == 1
+            types = types_of(tenant)
+            assert [types.count(f"contact.{what}") for what in ("merged", "updated")] == [1, 1]
+            assert [types.count(f"job.{what}") for what in ("created", "completed")] == [1, 1]
+            assert types.count("conversation.updated") == 2
+
+        return act, check
+
+    assert enumerated(scenario, services) >= 90
+
+
+def test_a_deletion_is_done_once_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        owner, chat = tenant.owner.client, new_chat(tenant)
+        made = new_contact(owner, "Kim", email="kim@example.com")["id"]
+        ours = link_conversation(tenant.id, chat.visitor_id, made)
+        add_note(owner, made)
+        drain(services)
+
+        def act():
+            assert owner.delete(f"{CONTACTS}/{made}").status in {204, 404}
+            drain(services)
+
+        def check():
+            assert rows_left(tenant.id, made) == ["meta"]
+            assert owner.get(f"/v1/conversations/{ours}").json["contact_id"] is None
+            page = owner.get(CONTACTS).json
+            assert (page["data"], page["pagination"]["total"]) == ([], 0)
+            types = types_of(tenant)
+            assert types.count("contact.deleted") == types.count("job.completed") == 1
+            assert types.count("conversation.updated") == 1
+
+        return act, check
+
+    assert enumerated(scenario, services) >= 50
