@@ -177,7 +177,8 @@ def add_session(session: Session) -> None:
         "at": session.refreshed_at,
         "exp": session.refreshed_at // 1000 + IDLE_S,
     }
-    run(USERS.putting(session.user_id, f"s#{session.id}", row, absent=True))
+    # Unconditional, so that it may be repeated when its answer is lost: the id is new.
+    run(USERS.putting(session.user_id, f"s#{session.id}", row))
 
 
 def advance_session(session: Session) -> None:

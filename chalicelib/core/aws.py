@@ -25,6 +25,8 @@ _CONFIG = Config(
     user_agent="parley",  # otherwise botocore puts one together for every call
     parameter_validation=False,  # our callers are typed, and validating costs a fifth of a call's CPU
 )
+# Mail is the one thing that may not be sent again for an answer that is late or lost: SES cannot tell the second.
+_ONCE = Config(read_timeout=15, retries={"total_max_attempts": 1})
 _making = threading.Lock()
 
 
@@ -73,7 +75,7 @@ def _session() -> botocore.session.Session:
 @lru_cache(maxsize=16)
 def _client(service: str) -> Any:  # noqa: ANN401 - botocore makes its client classes at run time
     with _making:
-        return _session().create_client(service, config=_CONFIG)
+        return _session().create_client(service, config=_CONFIG.merge(_ONCE) if service == "sesv2" else _CONFIG)
 
 
 def call(service: str, operation: str, params: Params) -> Params:
@@ -103,6 +105,16 @@ def error_code(exc: ClientError) -> str:
     """Return AWS's own code of an error answer, such as `ConditionalCheckFailedException`."""
     code: str = exc.response.get("Error", {}).get("Code", "")
     return code
+
+
+def read_secret(secret_id: str) -> str:
+    """Return a secret's text; raises UnavailableError if it could not be read."""
+    try:
+        answer = call("secretsmanager", "get_secret_value", {"SecretId": secret_id})
+    except ClientError as exc:
+        raise UnavailableError from exc
+    text: str = answer["SecretString"]
+    return text
 
 
 def send(queue_url: str, body: str) -> None:

@@ -7,23 +7,37 @@ import json
 import threading
 from typing import Any
 
-from chalicelib.core import aws, clock
+from chalicelib.core import aws, clock, log
 from chalicelib.core.config import settings
+from chalicelib.core.errors import UnavailableError
 
 REFRESH_MS = 300_000  # how long a rotated key may stay unknown to a warm function
+RETRY_MS = 60_000  # until the secret is asked for again when it could not be read
 
 _lock = threading.Lock()
-_cached: tuple[int, dict[str, Any]] | None = None
+_cached: tuple[int, dict[str, Any]] | None = None  # when it was read, and what
+_ask_again_at = 0
 
 
 def document(*, newer_than_ms: int = 0) -> dict[str, Any]:
-    """Return the secret document, at most five minutes old, and read after `newer_than_ms` if that is given."""
-    global _cached
+    """Return the secret document, at most five minutes old, and read after `newer_than_ms` if that is given.
+
+    While Secrets Manager does not answer, an older one goes on being used, unless the caller asked for a newer one.
+    """
+    global _cached, _ask_again_at
     now = clock.now_ms()
     with _lock:
-        if _cached is None or now - _cached[0] > REFRESH_MS or _cached[0] < newer_than_ms:
-            answer = aws.call("secretsmanager", "get_secret_value", {"SecretId": settings().keys_secret})
-            _cached = (now, json.loads(answer["SecretString"]))
+        if _cached and now < _ask_again_at and _cached[0] >= newer_than_ms:
+            return _cached[1]
+        try:
+            text = aws.read_secret(settings().keys_secret)
+        except UnavailableError as exc:
+            log.error("secret_not_read", exc=exc, cause=type(exc.__cause__).__name__)
+            if _cached is None or _cached[0] < newer_than_ms:
+                raise
+            _ask_again_at = now + RETRY_MS
+            return _cached[1]
+        _cached, _ask_again_at = (now, json.loads(text)), now + REFRESH_MS
         return _cached[1]
 
 

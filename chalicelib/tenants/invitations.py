@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.core import clock, ids, keyring, tokens
+from chalicelib.core import clock, ids, keyring, ratelimit, tokens
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.http import Page, PageQuery, Principal, Role
 from chalicelib.core.http.pages import page_of
@@ -32,12 +32,17 @@ from chalicelib.tenants.models import (
 from chalicelib.tenants.schemas import InvitationOut, MemberOut
 
 LIFE_MS = 7 * 86_400_000
+MAILS_PER_ADDRESS = 10  # that one tenant may have sent to one mailbox in an hour
 PREFIX = "parley_inv_"
 _MAC_BYTES = 16
 
 
 def invite_member(tenant_id: str, actor: Principal, email: str, role: Role, name: str | None) -> Invitation:
-    """Invite an address; the mail follows from the event. One invitation at a time, and an expired one is replaced."""
+    """Invite an address; the mail follows from the event. One invitation at a time, and an expired one is replaced.
+
+    Raises RateLimitedError when the mailbox got too many mails from this tenant.
+    """
+    _count_mail(tenant_id, email)
     return retrying(lambda: _invite(tenant_id, actor, email, role, name))
 
 
@@ -71,11 +76,12 @@ def list_invitations(tenant_id: str, query: PageQuery) -> Page[Invitation]:
 
 
 def resend_invitation(tenant_id: str, actor: Principal, invitation_id: str) -> Invitation:
-    """Send an invitation again: seven more days, and links sent before stop working."""
+    """Send an invitation again: seven more days, and links sent before stop working. Raises RateLimitedError."""
 
     def attempt() -> Invitation:
         tenant, before = _get_pending(tenant_id, invitation_id)
         _may_touch(actor, before)
+        _count_mail(tenant_id, before.email)
         again = replace(before, sent=before.sent + 1, expires_at=clock.now_ms() + LIFE_MS)
         event = NewEvent("invitation.resent", _shown(again), actor.actor, _changed(_shown(before), _shown(again)))
         commit(tenant_id, [*store.changing_tenant(tenant, event), store.inviting(again)], result=again)
@@ -95,6 +101,12 @@ def revoke_invitation(tenant_id: str, actor: Principal, invitation_id: str) -> N
         commit(tenant_id, [*writes, *store.closing(invitation, "revoked")])
 
     retrying(attempt)
+
+
+def _count_mail(tenant_id: str, email: str) -> None:
+    # By tenant: else anybody could use up what a stranger's mailbox may get, and so keep his reset links from him.
+    name = f"invitation#{tenant_id}#{keyring.keyed_hash('mail', email).hex()}"
+    ratelimit.count_in_window(name, MAILS_PER_ADDRESS, 3600)
 
 
 def _get_pending(tenant_id: str, invitation_id: str) -> tuple[Tenant, Invitation]:

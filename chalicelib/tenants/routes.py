@@ -1,5 +1,6 @@
 """`/v1/tenants` and `/v1/api-keys`."""
 
+from chalicelib.core.errors import RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Role
 from chalicelib.core.http.access import InsufficientRoleError
 from chalicelib.core.http.pages import page_of
@@ -100,7 +101,7 @@ def list_members(_call: Call, query: PageQuery, tenant_id: str) -> Page[Member |
     body=InviteMember,
     answer=MemberOut,
     status=201,
-    errors=(AlreadyMemberError, AlreadyInvitedError, MemberLimitError, OwnersOnlyError),
+    errors=(AlreadyMemberError, AlreadyInvitedError, MemberLimitError, OwnersOnlyError, RateLimitedError),
 )
 def invite_member(call: Call, body: InviteMember, tenant_id: str) -> Invitation:
     """Invite somebody to a tenant, by mail. Only owners can invite owners."""
@@ -153,7 +154,7 @@ def list_invitations(_call: Call, query: PageQuery, tenant_id: str) -> Page[Invi
     scope="members:write",
     fresh=True,
     answer=InvitationOut,
-    errors=(OwnersOnlyError,),
+    errors=(OwnersOnlyError, RateLimitedError),
 )
 def resend_invitation(call: Call, tenant_id: str, invitation_id: str) -> Invitation:
     """Send an invitation again, good for seven more days. Links sent before stop working."""

@@ -16,6 +16,7 @@ from chalicelib.core.table import USERS, run
 from tests.support.aws import Services
 from tests.support.client import Client
 from tests.support.clocks import later
+from tests.support.faults import At, injected, server_error
 from tests.support.people import (
     PASSWORD,
     claims_of,
@@ -163,6 +164,14 @@ class TestLogIn:
         assert (tokens["token_type"], tokens["expires_in"]) == ("Bearer", 900)
         assert tokens["refresh_token"].startswith("parley_rt_")
         assert client.using(tokens["access_token"]).get("/v1/auth/me").json["id"] == user_id
+
+    def test_it_succeeds_when_the_sessions_row_is_written_but_the_answer_is_a_server_error(self, client, services):
+        email = new_email()
+        verified(client, services, email)
+        fault = At(0, "after", server_error, lambda _service, operation: operation == "put_item")
+        with injected(fault):
+            assert logged_in(client, email)["access_token"]
+        assert fault.fired == 1
 
     def test_an_unverified_address_cannot(self, client, services):
         email = new_email()

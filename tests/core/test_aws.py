@@ -1,11 +1,15 @@
-"""Our shortcut through botocore's parser answers what botocore does."""
+"""Our shortcut through botocore's parser answers what botocore does, and what is not harmless twice is sent once."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import botocore.session
 import pytest
 
+from chalicelib.core import aws
 from chalicelib.core.aws import ItemParserFactory
+from chalicelib.core.errors import UnavailableError
 from tests.support.aws import Services
 
 ROW = {
@@ -52,3 +56,41 @@ def test_an_error_keeps_its_code(services: Services):
     client = _client(fast=True)
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.get_item(TableName="parley-test-none", Key={"pk": {"S": "x"}, "sk": {"S": "x"}})
+
+
+class _HangsUp(BaseHTTPRequestHandler):
+    """Takes a request and closes the connection, as when an answer is lost on its way."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests += 1  # type: ignore[attr-defined]
+        self.close_connection = True
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "requests"),
+    [
+        ("sesv2", "send_email", {"FromEmailAddress": "a@example.com"}, 1),
+        ("sqs", "send_message", {"QueueUrl": "https://queue.test/1/x", "MessageBody": "x"}, 2),
+    ],
+)
+def test_what_must_not_happen_twice_is_not_sent_again_by_itself(
+    monkeypatch: pytest.MonkeyPatch, service: str, operation: str, params: dict[str, Any], requests: int
+):
+    server = HTTPServer(("127.0.0.1", 0), _HangsUp)
+    server.requests = 0  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service.upper()}", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(aws, "interceptors", [])
+    aws._client.cache_clear()
+    try:
+        with pytest.raises(UnavailableError):
+            aws.call(service, operation, params)
+    finally:
+        aws._client.cache_clear()
+        server.shutdown()
+        server.server_close()
+    assert server.requests == requests  # type: ignore[attr-defined]

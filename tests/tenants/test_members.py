@@ -10,8 +10,11 @@ import pytest
 
 from chalicelib.core import ids
 from chalicelib.core.errors import ApiError
+from chalicelib.tenants.invitations import MAILS_PER_ADDRESS
 from tests.support.aws import Services
 from tests.support.clocks import later
+from tests.support.people import mails_to, new_email
+from tests.support.queues import drain
 from tests.support.tenants import (
     Organisation,
     Someone,
@@ -159,6 +162,26 @@ class TestInvite:
         tenant = new_tenant()
         answer = tenant.owner.client.post(f"{tenant.url}/members", body)
         assert (answer.status, answer.params) == (422, params)
+
+    @pytest.mark.parametrize("invisible", ["\u200b", "\u00ad", "\u202e", "\u2060", "\x7f"])
+    def test_an_address_with_an_invisible_character_is_refused_and_holds_up_no_mail_behind_it(
+        self, services: Services, invisible: str
+    ):
+        tenant, email = new_tenant(), new_email()
+        body = {"email": f"ada{invisible}@example.com", "role": "agent"}
+        answer = tenant.owner.client.post(f"{tenant.url}/members", body)
+        assert (answer.status, answer.params) == (422, {"email"})
+        invite(tenant, email)
+        drain(services)
+        assert mails_to(services, email)
+
+    def test_one_mailbox_gets_only_so_many_mails(self, services: Services):
+        tenant, email = new_tenant(), new_email()
+        resend = f"{tenant.url}/invitations/{invite(tenant, email)}/resend"
+        answers = [tenant.owner.client.post(resend).status for _ in range(MAILS_PER_ADDRESS + 2)]
+        assert answers == [200] * (MAILS_PER_ADDRESS - 1) + [429] * 3
+        drain(services)
+        assert 0 < len(mails_to(services, email)) <= MAILS_PER_ADDRESS
 
     def test_one_address_invited_many_times_at_once_is_invited_once(self):
         tenant = new_tenant()
@@ -426,7 +449,7 @@ class TestRemove:
         aws.interceptors.append(down)
         try:
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("chalicelib.core.table.MAX_ATTEMPTS", 1)
+                patch.setattr("chalicelib.core.dynamodb.MAX_ATTEMPTS", 1)
                 assert tenant.owner.client.delete(f"{tenant.url}/members/{agent.user_id}").status == 503
         finally:
             aws.interceptors.remove(down)

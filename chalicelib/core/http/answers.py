@@ -56,6 +56,9 @@ def to_gateway_error(call: Call, route: Route, exc: Exception) -> tuple[str, int
     """Return body, status and headers of the error envelope; what is not an ApiError is logged and becomes a 500."""
     if isinstance(exc, ApiError):
         error = exc
+        if error.status >= 500:
+            cause = type(exc.__cause__).__name__
+            log.warning(error.code, cause=cause, route=f"{route.method} {route.path}", request_id=call.request_id)
     else:
         log.error("unhandled", exc=exc, route=f"{route.method} {route.path}", request_id=call.request_id)
         error = ApiError()

@@ -57,8 +57,18 @@ def _aware(moment: datetime) -> datetime:
 Moment = Annotated[datetime, AfterValidator(_aware)]
 # One line: a name stands in mails and lists, where a second one could pose as something else's.
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+
+
+def _visible(address: str) -> str:
+    if not address.isprintable():
+        raise ValueError("the address has a character that cannot be seen")
+    return address
+
+
 Email = Annotated[
     str,
+    # What passes here must pass `mail.models.check_address`: a mail that can't be sent would hold up those behind it.
+    AfterValidator(_visible),
     # One @, no blanks or control characters (a mail header must not be splittable), a dot in the domain.
     StringConstraints(
         max_length=254,

@@ -1,0 +1,116 @@
+"""Committing writes, one alone or all together, and repeating what somebody else was faster at."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
+
+from chalicelib.core import aws, dynamodb, ids
+from chalicelib.core.config import settings
+from chalicelib.core.dynamodb import Key
+from chalicelib.core.errors import ContentionError, UnavailableError
+from chalicelib.core.items import Item, from_attributes
+
+Result = TypeVar("Result")
+
+_RETRIABLE_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """One write, made by a view, for `transact` or to be run alone."""
+
+    kind: str  # Put, Update, Delete or ConditionCheck
+    key: Key
+    params: dict[str, Any]
+
+
+class ConditionFailedError(Exception):
+    """A condition did not hold, so nothing was written; `failed` are the writes whose conditions did not."""
+
+    def __init__(self, failed: Sequence["Write"]) -> None:
+        super().__init__(f"{len(failed)} conditions failed")
+        self.failed = failed
+
+
+class AlreadyRecordedError(Exception):
+    """The request's Idempotency-Key has had its effect already; caught by `core.idempotency`."""
+
+
+class StaleError(Exception):
+    """What was read has changed meanwhile: read again and repeat. Caught by `retrying`."""
+
+
+def run(write: Write, *, returning: bool = False) -> Item:
+    """Run one write alone; with `returning`, an update answers the row as it is afterwards."""
+    operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[write.kind]
+    params = dict(write.params)
+    if returning:
+        params["ReturnValues"] = "ALL_NEW"
+    try:
+        answer = dynamodb.call(operation, params)
+    except ClientError as exc:
+        if aws.error_code(exc) == "ConditionalCheckFailedException":
+            raise ConditionFailedError([write]) from exc
+        raise
+    return from_attributes(answer.get("Attributes", {}))
+
+
+# Set by `core.idempotency` around a request: turns the effect's result into the record that commits with it.
+effect_record: ContextVar[Callable[[object], Write] | None] = ContextVar("effect_record", default=None)
+NOTHING = object()
+
+
+def transact(writes: Sequence[Write], *, result: object = NOTHING) -> None:
+    """Commit all writes or none. `result` is what the request will answer, kept for a repeated Idempotency-Key.
+
+    Raises ConditionFailedError when a condition does not hold and ContentionError when DynamoDB would not take the
+    transaction, in both of which nothing is written; UnavailableError when no attempt got an answer.
+    """
+    record = effect_record.get()
+    kept = record(result) if record and result is not NOTHING else None
+    all_writes = [*writes, kept] if kept else list(writes)
+    if len({write.key for write in all_writes}) != len(all_writes):
+        raise ValueError("a transaction may touch each row once")
+    items = [{write.kind: {**write.params, "TableName": settings().table}} for write in all_writes]
+    # The same token on every attempt: one that committed but whose answer was lost is not applied again.
+    params = {"TransactItems": items, "ClientRequestToken": ids.new_ulid()}
+    deadline, lost = time.monotonic() + dynamodb.MAX_SECONDS, False
+    for attempt in range(dynamodb.MAX_ATTEMPTS):
+        try:
+            dynamodb.call("transact_write_items", params, table_name=False)
+        except ClientError as exc:
+            if aws.error_code(exc) != "TransactionCanceledException":
+                raise
+            reasons = [reason.get("Code", "None") for reason in exc.response.get("CancellationReasons", [])]
+            if failed := [
+                write for write, reason in zip(all_writes, reasons, strict=False) if reason == "ConditionalCheckFailed"
+            ]:
+                raise (AlreadyRecordedError if kept in failed else ConditionFailedError(failed)) from exc
+            if not _RETRIABLE_REASONS & set(reasons):
+                raise
+            lost = False
+        except UnavailableError:
+            lost = True
+        else:
+            return
+        if time.monotonic() > deadline:
+            break
+        dynamodb.pause(attempt)
+    raise UnavailableError if lost else ContentionError
+
+
+def retrying(attempt: Callable[[], Result]) -> Result:
+    """Run `attempt` until it does not raise StaleError: at most 20 times within 5 s, then ContentionError."""
+    deadline = time.monotonic() + dynamodb.MAX_SECONDS
+    for number in range(dynamodb.MAX_ATTEMPTS):
+        try:
+            return attempt()
+        except StaleError:
+            if time.monotonic() > deadline:
+                break
+            dynamodb.pause(number)
+    raise ContentionError
