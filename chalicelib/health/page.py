@@ -2,30 +2,16 @@
 
 import base64
 import hashlib
+import re
 from collections import defaultdict
 from html import escape
 from pathlib import Path
 
 from chalicelib.core.http.openapi_schemas import Json
+from chalicelib.health.cures import CURES
 from chalicelib.health.markup import curl, fields_table, paragraphs, pretty, reference, resolve
 
 _HERE = Path(__file__).parent
-_CURES = {
-    400: "Correct the request; repeating it as it is will fail again.",
-    401: "Log in or refresh the token, or check the API key, then repeat the request.",
-    402: "Change the plan, or wait for the next period.",
-    403: "Use a credential that has the role, the scope or the site this needs.",
-    404: "Check the id and the tenant.",
-    409: "Read the object again and decide anew.",
-    412: "Read the object again, repeat your change with its new ETag.",
-    413: "Send less.",
-    415: "Set the Content-Type.",
-    422: "Correct the fields that `errors` lists.",
-    429: "Wait as long as Retry-After says, then repeat the request.",
-    500: "Repeat the request with the same Idempotency-Key; if it lasts, quote the request id.",
-    503: "Repeat the request after Retry-After, with the same Idempotency-Key.",
-    504: "Repeat the request with the same Idempotency-Key.",
-}
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -207,7 +193,7 @@ def _object(document: Json, name: str) -> str:
 def _error_row(error: Json) -> str:
     code, note = error["code"], " ".join(error["note"].split())
     said = " ".join(escape(part) for part in (error["message"], note) if part)
-    cure = escape(_CURES.get(error["status"], "")).replace("`errors`", "<code>errors</code>")
+    cure = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(CURES.get(code, "")))
     return (
         f'<tr id="error-{code}"><th scope="row"><code>{code}</code></th><td>{error["status"]}</td>'
         f"<td>{said}</td><td>{cure}</td></tr>"
