@@ -75,12 +75,13 @@ def _advance(rows: Rows, pk: str, meta: Item, events: list[Event]) -> bool:
     """Move `dpos` past `events`, count them, and leave the pending index if those were all. True when done."""
     last = events[-1].pos if events else meta["dpos"]
     done: bool = last == meta["pos"]
-    changed: dict[str, object] = {"dpos": last}
+    # Whoever moves on is not stuck, however long it stays pending: the sweeper counts from the start again.
+    changed: dict[str, object] = {"dpos": last, "pr": None}
     if frequent := sum(event.frequent for event in events):
         changed["dseq"] = meta.get("dseq", 0) + frequent
     when = {"dpos": meta["dpos"]}
     if done:
-        changed |= {"p_pk": None, "p_sk": None, "pr": None}
+        changed |= {"p_pk": None, "p_sk": None}
         when["pos"] = meta["pos"]
     counts: Counter[str] = Counter()
     for event in events:

@@ -1,6 +1,8 @@
 """The sweeper: what the queue lost is sent again, and what never works is parked with an alarm."""
 
 from collections import deque
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 
@@ -99,6 +101,27 @@ def test_after_five_passes_it_parks_with_an_alarm_and_stops(services, tenant, ch
     row = tenant_rows(tenant.id).get(pk, "meta")
     assert row is not None
     assert row["p_pk"] == "PX#0"
+
+
+def test_one_that_moves_on_but_never_rests_is_not_parked(services, tenant, chat, monkeypatch):
+    found = chat.begin()
+    dispatch_all(services)
+    for _ in range(sweeper.MAX_PASSES + 3):
+        chat.say(found)
+    full = tenant_rows(tenant.id).key(found, "meta").pk
+    monkeypatch.setattr(dispatcher, "BATCH", 1)
+    # Three looks at the clock use up MAX_SECONDS: each dispatch moves on by one event and leaves the rest.
+    monkeypatch.setattr(dispatcher, "time", SimpleNamespace(monotonic=count().__next__))
+    for minute in range(sweeper.MAX_PASSES + 2):
+        services.queues.clear()
+        with later(190_000 + minute * 60_000):
+            sweep()
+            assert waiting(services) == [full]
+            dispatcher.dispatch(full)
+    row = tenant_rows(tenant.id).get(found, "meta")
+    assert row is not None
+    assert row["p_pk"] == SHARD
+    assert 0 < row["pos"] - row["dpos"] < sweeper.MAX_PASSES + 3
 
 
 def test_a_parked_one_is_dispatched_when_something_new_happens(services, tenant, chat):
