@@ -12,7 +12,7 @@ from chalicelib.core.errors import PreconditionFailedError
 from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.http.access import OriginNotAllowedError
 from chalicelib.core.http.pages import page_of
-from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying
+from chalicelib.core.table import NOTHING, ConditionFailedError, StaleError, Write, retrying
 from chalicelib.events.models import NewEvent
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import Tenant
@@ -215,7 +215,7 @@ def _expected(tenant_id: str, widget_id: str, expected_version: int | None) -> t
     return widget, pos
 
 
-def _commit_or_reread(tenant_id: str, writes: list[Write], *, result: object = None) -> None:
+def _commit_or_reread(tenant_id: str, writes: list[Write], *, result: object = NOTHING) -> None:
     """Commit; whatever condition failed, something changed since it was read, so read again."""
     try:
         tenants.commit(tenant_id, writes, result=result)
