@@ -94,13 +94,14 @@ for consumer in (auth_flush.on_event, auth_mails.on_event, tenants_mails.on_even
     subscribe(consumer)
 
 
-@app.on_sqs_message(queue="parley-${Stage}-events", batch_size=10, name="dispatch_events")
+# At most 20 at once, so that a burst of events leaves the account's other functions room; mails at SES's pace.
+@app.on_sqs_message(queue="parley-${Stage}-events", batch_size=10, name="dispatch_events", maximum_concurrency=20)
 def dispatch_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 - Chalice's SQSEvent wraps the raw one
     """Dispatch what is pending on each aggregate that the queue names."""
     return process(event.to_dict(), event.context, dispatch)
 
 
-@app.on_sqs_message(queue="parley-${Stage}-mail", batch_size=10, name="send_mail")
+@app.on_sqs_message(queue="parley-${Stage}-mail", batch_size=10, name="send_mail", maximum_concurrency=2)
 def send_mail(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Send the mails of a batch."""
     return process(event.to_dict(), event.context, mail_workers.send)

@@ -7,6 +7,7 @@ from chalicelib.events.outbox import PENDING_SHARDS
 OLD_MS = 180_000
 PER_SHARD = 100  # entries sent again per shard and minute, oldest first
 MAX_PASSES = 5
+PARK_MS = OLD_MS + MAX_PASSES * 60_000  # not before: sweeps may overlap, and five at once are one
 BACKLOG = 1000  # messages waiting in the queue: then it is slow, not lossy, and sweeping would only add to it
 
 
@@ -27,12 +28,12 @@ def _resend(full_pk: str) -> None:
         row = table.run(rows.updating(pk, "meta", add={"pr": 1}, exists=True), returning=True)
     except table.ConditionFailedError:
         return  # gone
-    if row["pr"] <= MAX_PASSES:
-        aws.send(settings().events_queue_url, full_pk)
-        return
     listed: str = row.get("p_pk", "")
     if not listed.startswith("P#"):
         return  # the index lags: it is dispatched or parked already
+    if row["pr"] <= MAX_PASSES or int(row["p_sk"]) > clock.now_ms() - PARK_MS:
+        aws.send(settings().events_queue_url, full_pk)
+        return
     parked = rows.updating(
         pk, "meta", set_={"p_pk": listed.replace("P#", "PX#")}, when={"p_pk": listed, "dpos": row["dpos"]}
     )

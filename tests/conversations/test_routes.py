@@ -13,6 +13,7 @@ from tests.support.clocks import later
 from tests.support.faults import IndexLag, injected
 from tests.support.schedules import tick
 from tests.support.tenants import Organisation, anonymous, new_key, new_member, new_tenant
+from tests.support.threads import at_once
 
 URL = "/v1/conversations"
 TOMORROW = "2199-01-01T00:00:00Z"
@@ -345,6 +346,17 @@ class TestSnooze:
             tick(wake_conversations)
         shown = conversation(tenant.owner.client, found)
         assert (shown["status"], shown["snoozed_until"]) == ("open", None)
+
+    def test_two_that_run_at_once_wake_it_once(self, tenant, found):
+        from app import wake_conversations
+
+        key = new_key(tenant)
+        self.snooze(tenant, found, 3_600_000)
+        with later(3_700_000):
+            at_once(4, lambda: tick(wake_conversations))
+        with later(3_800_000):
+            woken = key.get("/v1/events?type=conversation.reopened").json["data"]
+        assert [each["data"]["id"] for each in woken] == [found]
 
     def test_a_later_time_replaces_the_first(self, tenant, found):
         from app import wake_conversations

@@ -103,6 +103,16 @@ def test_after_five_passes_it_parks_with_an_alarm_and_stops(services, tenant, ch
     assert row["p_pk"] == "PX#0"
 
 
+def test_sweeps_that_overlap_are_not_counted_as_five_minutes(services, tenant, chat):
+    full = lost(services, tenant, chat)
+    with later(190_000):
+        for _ in range(sweeper.MAX_PASSES + 2):
+            sweep()
+    row = tenant_rows(tenant.id).get(full.partition("#")[2], "meta")
+    assert row is not None
+    assert row["p_pk"] == SHARD
+
+
 def test_one_that_moves_on_but_never_rests_is_not_parked(services, tenant, chat, monkeypatch):
     found = chat.begin()
     dispatch_all(services)

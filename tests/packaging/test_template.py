@@ -106,6 +106,21 @@ def test_every_queue_mapping_reports_partial_failures_and_waits_six_timeouts(fun
     assert seen >= 2
 
 
+def test_every_queue_leaves_the_other_functions_room(functions: Functions) -> None:
+    found = {
+        name: event["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+        for name, function in functions.items()
+        for event in function.get("Events", {}).values()
+        if event["Type"] == "SQS"
+    }
+    assert all(2 <= number <= 100 for number in found.values())  # 2 is the least that Lambda takes
+    assert (found["DispatchEvents"], found["SendMail"]) == (20, 2)
+
+
+def test_no_function_reserves_concurrency_which_a_new_account_cannot_give(functions: Functions) -> None:
+    assert [name for name, function in functions.items() if "ReservedConcurrentExecutions" in function] == []
+
+
 def test_no_function_may_use_every_resource(template: Template) -> None:
     roles = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
     assert roles
