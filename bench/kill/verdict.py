@@ -9,7 +9,7 @@ from bench.caller import Caller
 from bench.kill.load import Ledger
 from bench.kill.truth import Truth
 
-SETTLE_SECONDS = 16  # `GET /v1/events` ends 15 s before now
+SETTLE_SECONDS = 21  # `GET /v1/events` ends 20 s before now
 
 
 def told(ledger: Ledger, agent: Caller) -> Iterator[str]:

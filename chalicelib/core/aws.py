@@ -15,11 +15,17 @@ from chalicelib.core.errors import UnavailableError
 Params = dict[str, Any]
 Proceed = Callable[[], Params]
 
+CONNECT_SECONDS = 2
+READ_SECONDS = 3
+ATTEMPTS = 2
+_BACKOFF_SECONDS = 1  # before botocore's one repetition, at most
+WORST_CALL_SECONDS = ATTEMPTS * (CONNECT_SECONDS + READ_SECONDS) + (ATTEMPTS - 1) * _BACKOFF_SECONDS
+
 # A client is made once per process. The session is ours, so boto3's resource layer is never imported.
 _CONFIG = Config(
-    connect_timeout=2,
-    read_timeout=3,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=CONNECT_SECONDS,
+    read_timeout=READ_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     max_pool_connections=64,
     tcp_keepalive=True,
     user_agent="parley",  # otherwise botocore puts one together for every call
@@ -43,7 +49,7 @@ class _ItemParser(botocore.parsers.JSONParser):
     """Leaves DynamoDB's attributes as they are, which saves a third of a list page's CPU.
 
     Botocore looks up a shape for every attribute value, only to return what the JSON held already; bytes are the one
-    kind it changes. If a later botocore has no such method, this one is not called and the answers stay the same.
+    kind it changes. These names are botocore's own business: where they are missing, its parser serves as it is.
     """
 
     def _handle_map(self, shape: Any, value: dict[str, Any]) -> Any:  # noqa: ANN401 - botocore's signature
@@ -59,10 +65,16 @@ class ItemParserFactory(botocore.parsers.ResponseParserFactory):
     """Gives the JSON services, DynamoDB among them, the parser above."""
 
     def create_parser(self, protocol_name: str) -> Any:  # noqa: ANN401 - a class made for the protocol
-        """Return the parser of a protocol."""
-        if protocol_name != "json":
-            return super().create_parser(protocol_name)
-        return _ItemParser(**self._defaults)  # type: ignore[attr-defined]  # not in the stubs
+        """Return the parser of a protocol. Lambda brings a botocore of its own, which may lack what ours relies on."""
+        if (
+            protocol_name == "json"
+            and hasattr(self, "_defaults")
+            and hasattr(botocore.parsers.JSONParser, "_handle_map")
+        ):
+            fast = _ItemParser(**self._defaults)
+            if hasattr(fast, "_blob_parser"):
+                return fast
+        return super().create_parser(protocol_name)
 
 
 @lru_cache(maxsize=1)

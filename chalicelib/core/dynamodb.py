@@ -13,6 +13,8 @@ from chalicelib.core.errors import UnavailableError
 MAX_ATTEMPTS = 20  # of what is repeated because others were faster
 MAX_SECONDS = 5.0
 
+MAX_PAUSE_SECONDS = 0.4
+
 _ATTEMPTS = 3
 _THROTTLES = {
     "ProvisionedThroughputExceededException",
@@ -37,17 +39,20 @@ class Key(NamedTuple):
         return {"pk": {"S": self.pk}, "sk": {"S": self.sk}}
 
 
-def call(operation: str, params: dict[str, Any], *, table_name: bool = True) -> dict[str, Any]:
+def call(
+    operation: str, params: dict[str, Any], *, table_name: bool = True, attempts: int = _ATTEMPTS
+) -> dict[str, Any]:
     """Call an operation, of our table unless `params` names it. Raises ClientError, and UnavailableError."""
     if table_name:
         params["TableName"] = settings().table
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(attempts):
         try:
             return aws.call("dynamodb", operation, params)
         except ClientError as exc:
             if not _may_pass(exc):
                 raise
-            pause(attempt)
+            if attempt + 1 < attempts:
+                pause(attempt)
     raise UnavailableError
 
 
@@ -59,4 +64,4 @@ def _may_pass(exc: ClientError) -> bool:
 
 def pause(attempt: int) -> None:
     """Wait a random moment, on average longer after each attempt."""
-    time.sleep(random.uniform(0, min(0.4, 0.01 * 2**attempt)))  # noqa: S311 - jitter, not a secret
+    time.sleep(random.uniform(0, min(MAX_PAUSE_SECONDS, 0.01 * 2**attempt)))  # noqa: S311 - jitter, not a secret

@@ -16,6 +16,9 @@ from chalicelib.core.items import Item, from_attributes
 
 Result = TypeVar("Result")
 
+# A transaction's last attempt begins after the deadline and a pause, and may take as long as a call can.
+LATEST_COMMIT_SECONDS = dynamodb.MAX_SECONDS + dynamodb.MAX_PAUSE_SECONDS + aws.WORST_CALL_SECONDS
+
 _RETRIABLE_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
@@ -81,7 +84,7 @@ def transact(writes: Sequence[Write], *, result: object = NOTHING) -> None:
     deadline, lost = time.monotonic() + dynamodb.MAX_SECONDS, False
     for attempt in range(dynamodb.MAX_ATTEMPTS):
         try:
-            dynamodb.call("transact_write_items", params, table_name=False)
+            dynamodb.call("transact_write_items", params, table_name=False, attempts=1)
         except ClientError as exc:
             if aws.error_code(exc) != "TransactionCanceledException":
                 raise

@@ -15,7 +15,7 @@ from chalicelib.events.models import Event, event_from_item
 from chalicelib.events.outbox import event_key
 
 BATCH = 100  # events read at a time
-MAX_SECONDS = 2.0  # an aggregate that still gets news is then continued from the queue: ten share a function's 28 s
+MAX_SECONDS = 2.0  # an aggregate that still gets news is then continued from the queue: ten share a function's 30 s
 
 Consumer = Callable[[Event], None]
 FrequentReader = Callable[[Rows, str, Item, int], list[Event]]

@@ -13,7 +13,9 @@ from chalicelib.core.table import Key, tenant_rows
 from chalicelib.events.models import Event, event_from_item
 from chalicelib.events.outbox import KEEP_S
 
-SETTLE_MS = 15_000  # a commit's place in the log is fixed before it commits, so the newest seconds may still fill up
+# A commit's place in the log is fixed before it commits, so the newest seconds may still fill up: until the slowest
+# commit (`writes.LATEST_COMMIT_SECONDS`, 16.4 s) is in, and its index entry with it, by clocks that differ a little.
+SETTLE_MS = 20_000
 
 _row_readers: dict[str, Callable[[Item], Event]] = {}
 

@@ -27,5 +27,5 @@ class ListEvents(PageQuery):
 
 @api.get("/v1/events", role=Role.ADMIN, scope="events:read", query=ListEvents, answer=EventOut, paged=True)
 def list_events(call: Call, query: ListEvents) -> Page[Event]:
-    """List what happened in the last 30 days. The list ends 15 seconds before now, so no event is skipped."""
+    """List what happened in the last 30 days. The list ends 20 seconds before now, so no event is skipped."""
     return log_store.list_events(call.tenant_id, query, query.after, query.type, query.order)

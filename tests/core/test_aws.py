@@ -4,6 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import botocore.parsers
 import botocore.session
 import pytest
 
@@ -50,6 +51,27 @@ def test_an_answer_is_the_same_either_way(services: Services, operation: str):
     for answer in (plain, fast):
         answer.pop("ResponseMetadata")
     assert fast == plain
+
+
+def _lack_handle_map(patch: pytest.MonkeyPatch) -> None:
+    patch.delattr(botocore.parsers.BaseJSONParser, "_handle_map")
+
+
+def _lack_blob_parser(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(botocore.parsers.ResponseParser, "__init__", lambda _self, **_defaults: None)
+
+
+def _lack_defaults(patch: pytest.MonkeyPatch) -> None:
+    factory = botocore.parsers.ResponseParserFactory
+    patch.setattr(factory, "__init__", lambda _self: None)
+    patch.setattr(factory, "create_parser", lambda _self, name: botocore.parsers.PROTOCOL_PARSERS[name]())
+
+
+@pytest.mark.parametrize("lack", [_lack_handle_map, _lack_blob_parser, _lack_defaults])
+def test_a_botocore_that_is_made_differently_parses_by_itself(monkeypatch: pytest.MonkeyPatch, lack: Any):
+    assert isinstance(ItemParserFactory().create_parser("json"), aws._ItemParser)
+    lack(monkeypatch)
+    assert type(ItemParserFactory().create_parser("json")) is botocore.parsers.JSONParser
 
 
 def test_an_error_keeps_its_code(services: Services):

@@ -194,7 +194,7 @@ class TestIndexLag:
         with injected(IndexLag()), clock.reading(lambda: start + 1000):
             chat.begin()
             assert tenant.owner.client.get("/v1/events?type=message.created").json["data"] == []
-        with clock.reading(lambda: start + 20_000):
+        with clock.reading(lambda: start + 22_000):
             assert len(tenant.owner.client.get("/v1/events?type=message.created").json["data"]) == 1
 
 

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from chalicelib.core import clock
+from chalicelib.events import log_store
 from tests.support.answers import pages, rows
 from tests.support.chats import Chat, messages_of, new_chat, new_site, new_test_site, reply
 from tests.support.clocks import later
@@ -12,7 +13,7 @@ from tests.support.settings import changed
 from tests.support.tenants import Organisation, anonymous, new_key, new_member, new_tenant
 
 URL = "/v1/events"
-SETTLED = 16_000
+SETTLED = log_store.SETTLE_MS + 1000
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ class TestList:
         start = clock.now_ms()
         with clock.reading(lambda: start + 60_000):
             chat = new_chat(tenant)
-        for ms, listed in ((60_000, []), (74_900, []), (75_100, [chat.visitor_id])):
+        for ms, listed in ((60_000, []), (79_900, []), (80_100, [chat.visitor_id])):
             with clock.reading(partial(int, start + ms)):
                 found = tenant.owner.client.get(f"{URL}?type=visitor.created").json["data"]
             assert [each["data"]["id"] for each in found] == listed, ms
