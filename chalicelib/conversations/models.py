@@ -36,6 +36,11 @@ class NotAMemberError(InvalidError):
     default_message = "assigned_to must be the user id of a member of this tenant."
 
 
+class ViewerAssignedError(InvalidError):
+    code = "viewer_cannot_be_assigned"
+    default_message = "assigned_to is a viewer, who may not answer."
+
+
 @dataclass(frozen=True)
 class Hot:
     """What changes with every message, in a row of at most 1 KB. Times are milliseconds since the epoch."""

@@ -15,6 +15,7 @@ from chalicelib.conversations.models import (
     Priority,
     Status,
     Tags,
+    ViewerAssignedError,
 )
 from chalicelib.core import clock
 from chalicelib.core.http import Api, Call, Page, Request, Role
@@ -74,7 +75,7 @@ def retrieve_conversation(call: Call, conversation_id: str) -> Conversation:
     scope="conversations:write",
     body=UpdateConversation,
     answer=ConversationOut,
-    errors=(NotAMemberError,),
+    errors=(NotAMemberError, ViewerAssignedError),
 )
 def update_conversation(call: Call, body: UpdateConversation, conversation_id: str) -> Conversation:
     """Change a conversation: assign, change status, tags and other fields, all at once."""
@@ -117,7 +118,7 @@ def snooze_conversation(call: Call, body: SnoozeConversation, conversation_id: s
     scope="conversations:write",
     body=AssignConversation,
     answer=ConversationOut,
-    errors=(NotAMemberError,),
+    errors=(NotAMemberError, ViewerAssignedError),
 )
 def assign_conversation(call: Call, body: AssignConversation, conversation_id: str) -> Conversation:
     """Give a conversation to a member, or to nobody."""

@@ -13,6 +13,7 @@ from chalicelib.conversations.models import (
     ConversationNotFoundError,
     Hot,
     NotAMemberError,
+    ViewerAssignedError,
     attributes_text,
     rating_text,
 )
@@ -200,7 +201,7 @@ def _commit(before: Conversation, after: Conversation, events: Sequence[NewEvent
     rows = tenant_rows(after.tenant_id)
     member: Write | None = None
     if after.hot.assigned_to not in (None, before.hot.assigned_to):
-        member = tenants.requiring_member(after.tenant_id, str(after.hot.assigned_to))
+        member = tenants.requiring_agent(after.tenant_id, str(after.hot.assigned_to))
     writes = [
         *store.changing(before, after),
         *outbox.event_writes(rows, after.id, before.hot.pos, events),
@@ -209,8 +210,9 @@ def _commit(before: Conversation, after: Conversation, events: Sequence[NewEvent
     try:
         transact(writes, result=after)
     except ConditionFailedError as exc:
-        if member in exc.failed:
-            raise NotAMemberError(param="assigned_to") from None
+        if member and member in exc.failed:
+            refused = ViewerAssignedError if tenants.is_member(after.tenant_id, member.key.sk) else NotAMemberError
+            raise refused(param="assigned_to") from None
         raise StaleError from None
     outbox.notify(rows, after.id)
     return after

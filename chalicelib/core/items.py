@@ -75,8 +75,17 @@ class Expression:
         self.values[placeholder] = to_attribute(value)
         return placeholder
 
-    def condition(self, when: Mapping[str, Any], at_most: Mapping[str, Any], exists: bool | None) -> str | None:
-        """Render conditions joined by AND: equality (None: absent), `absent or <= value`, and the row's existence."""
+    def condition(
+        self,
+        when: Mapping[str, Any],
+        at_most: Mapping[str, Any],
+        exists: bool | None,
+        unless: Mapping[str, Any] | None = None,
+    ) -> str | None:
+        """Render conditions joined by AND.
+
+        `when` is equality (None: absent), `at_most` is `absent or <=`, `exists` is about the row, `unless` inequality.
+        """
         terms = []
         if exists is not None:
             terms.append(f"attribute_{'exists' if exists else 'not_exists'}({self.name('pk')})")
@@ -87,6 +96,7 @@ class Expression:
                 terms.append(f"{self.name(path)} = {self.value(value)}")
         for path, value in at_most.items():
             terms.append(f"(attribute_not_exists({self.name(path)}) OR {self.name(path)} <= {self.value(value)})")
+        terms += [f"{self.name(path)} <> {self.value(value)}" for path, value in (unless or {}).items()]
         return " AND ".join(terms) or None
 
     def update(self, set_: Mapping[str, Any], add: Mapping[str, int], default: Mapping[str, Any]) -> str:

@@ -67,7 +67,11 @@ class Found:
 
 
 class Rows:
-    """A view of all rows whose partition key begins with `scope#`."""
+    """A view of all rows whose partition key begins with `scope#`.
+
+    Reads see every write that was answered before, unless they say that they can do without, or are of an index:
+    those lag.
+    """
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
@@ -77,13 +81,13 @@ class Rows:
         """Return the full key of a row of this view."""
         return Key(self._prefix + pk, sk)
 
-    def get(self, pk: str, sk: str, *, consistent: bool = False) -> Item | None:
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
         """Read one row, or None."""
         key = self.key(pk, sk)
         answer = dynamodb.call("get_item", {"Key": key.wire, "ConsistentRead": consistent})
         return self._fenced(from_attributes(answer["Item"])) if "Item" in answer else None
 
-    def batch_get(self, keys: Iterable[Key], *, consistent: bool = False) -> dict[Key, Item]:
+    def batch_get(self, keys: Iterable[Key], *, consistent: bool = True) -> dict[Key, Item]:
         """Read many rows of this view, one call per hundred; missing ones are absent from the answer."""
         for key in (keys := list(dict.fromkeys(keys))):
             if not key.pk.startswith(self._prefix):
@@ -99,13 +103,12 @@ class Rows:
         between: tuple[str, str] | None = None,
         limit: int = 100,
         newest_first: bool = False,
-        consistent: bool = False,
+        consistent: bool = True,
     ) -> Found:
         """Read the rows of one partition, of the table or of an index, in the order of their sort keys."""
         params = self._query_params(pk, index, prefix, between)
         params |= {"Limit": limit, "ScanIndexForward": not newest_first}
-        if consistent:
-            params["ConsistentRead"] = True
+        params["ConsistentRead"] = consistent and index is None
         answer = dynamodb.call("query", params)
         rows = [self._fenced(from_attributes(row)) for row in answer["Items"]]
         return Found(rows, "LastEvaluatedKey" in answer)
@@ -115,6 +118,7 @@ class Rows:
     ) -> tuple[int, bool]:
         """Count up to `limit` rows of a partition in one call; the flag says whether there are more."""
         params = self._query_params(pk, index, None, between) | {"Limit": limit, "Select": "COUNT"}
+        params["ConsistentRead"] = index is None
         answer = dynamodb.call("query", params)
         return answer["Count"], "LastEvaluatedKey" in answer
 
@@ -164,14 +168,29 @@ class Rows:
         """Return the write that deletes a row."""
         return self._conditional("Delete", self.key(pk, sk), when, exists)
 
-    def checking(self, pk: str, sk: str, *, when: Mapping[str, Any] | None = None, exists: bool | None = None) -> Write:
+    def checking(
+        self,
+        pk: str,
+        sk: str,
+        *,
+        when: Mapping[str, Any] | None = None,
+        unless: Mapping[str, Any] | None = None,
+        exists: bool | None = None,
+    ) -> Write:
         """Return a condition on a row that the transaction does not write."""
-        return self._conditional("ConditionCheck", self.key(pk, sk), when, exists)
+        return self._conditional("ConditionCheck", self.key(pk, sk), when, exists, unless)
 
-    def _conditional(self, kind: str, key: Key, when: Mapping[str, Any] | None, exists: bool | None) -> Write:
+    def _conditional(
+        self,
+        kind: str,
+        key: Key,
+        when: Mapping[str, Any] | None,
+        exists: bool | None,
+        unless: Mapping[str, Any] | None = None,
+    ) -> Write:
         expression = Expression()
         params: dict[str, Any] = {"Key": key.wire}
-        if condition := expression.condition(when or {}, {}, exists):
+        if condition := expression.condition(when or {}, {}, exists, unless):
             params["ConditionExpression"] = condition
         return Write(kind, key, params | expression.params())
 
@@ -231,7 +250,7 @@ def rows_of(pk: str) -> Rows:
     return USERS if scope == USERS.scope else tenant_rows(scope)
 
 
-def batch_get(keys: Sequence[Key], *, consistent: bool = False) -> dict[Key, Item]:
+def batch_get(keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Item]:
     """Read rows of several views at once; a view's own `batch_get` is the fenced way."""
     found: dict[Key, Item] = {}
     for start in range(0, len(keys), BATCH_GET_LIMIT):

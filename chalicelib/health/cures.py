@@ -57,5 +57,6 @@ CURES = {
     "unauthenticated": "Log in or refresh the access token; check that the whole key was copied.",
     "unavailable": "Wait as Retry-After says, then repeat with the same Idempotency-Key or client_msg_id.",
     "unsupported_media_type": "Send `Content-Type: application/json`.",
+    "viewer_cannot_be_assigned": "Assign an agent, admin or owner, or change the viewer's role first.",
     "wrong_credential": "Use the credential the operation names: a user's token, an API key or a visitor's token.",
 }

@@ -31,10 +31,11 @@ from chalicelib.tenants.schemas import MemberOut, TenantOut
 from chalicelib.tenants.store import (
     find_for_change,
     get_tenant,
+    is_member,
     list_tenants,
     person_from_item,
     person_key,
-    requiring_member,
+    requiring_agent,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "find_invitation",
     "get_person",
     "get_tenant",
+    "is_member",
     "list_my_tenants",
     "list_tenants",
     "new_person_write",
@@ -57,7 +59,7 @@ __all__ = [
     "person_key",
     "recording",
     "recording_at",
-    "requiring_member",
+    "requiring_agent",
     "update_tenant",
 ]
 

@@ -149,9 +149,15 @@ def joining(tenant_id: str, member: Member) -> Write:
     return tenant_rows(tenant_id).putting("member", member.user_id, row, absent=True)
 
 
-def requiring_member(tenant_id: str, user_id: str) -> Write:
-    """Return the condition that somebody is a member, for a transaction that gives him something."""
-    return tenant_rows(tenant_id.removesuffix(TEST_SUFFIX)).checking("member", user_id, exists=True)
+def requiring_agent(tenant_id: str, user_id: str) -> Write:
+    """Return the condition that somebody is a member who may answer, for a transaction that gives him something."""
+    rows, viewer = tenant_rows(tenant_id.removesuffix(TEST_SUFFIX)), {"role": Role.VIEWER.label}
+    return rows.checking("member", user_id, exists=True, unless=viewer)
+
+
+def is_member(tenant_id: str, user_id: str) -> bool:
+    """Tell whether somebody is a member, in whatever role. One read."""
+    return tenant_rows(tenant_id.removesuffix(TEST_SUFFIX)).get("member", user_id) is not None
 
 
 def changing_role(tenant_id: str, member: Member, role: Role) -> list[Write]:

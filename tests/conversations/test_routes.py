@@ -436,6 +436,16 @@ class TestAssign:
         answer = tenant.owner.client.post(f"{URL}/{found}/assign", {"assigned_to": new_tenant().owner.user_id})
         assert (answer.status, answer.code) == (422, "not_a_member")
 
+    @pytest.mark.parametrize(("method", "end"), [("POST", "/assign"), ("PATCH", "")])
+    def test_a_viewer_is_refused_until_he_may_answer(self, tenant, found, method, end):
+        client, viewer = tenant.owner.client, new_member(tenant, "viewer")
+        body = {"assigned_to": viewer.user_id}
+        answer = client.send(method, f"{URL}/{found}{end}", body)
+        assert (answer.status, answer.code, answer.params) == (422, "viewer_cannot_be_assigned", {"assigned_to"})
+        assert conversation(client, found)["assigned_to"] is None
+        assert client.patch(f"{tenant.url}/members/{viewer.user_id}", {"role": "agent"}).status == 200
+        assert client.send(method, f"{URL}/{found}{end}", body).status == 200
+
 
 class TestRead:
     def test_both_sides_count_what_they_have_not_read(self, tenant, chat, found):

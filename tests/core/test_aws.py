@@ -64,7 +64,7 @@ def _lack_blob_parser(patch: pytest.MonkeyPatch) -> None:
 def _lack_defaults(patch: pytest.MonkeyPatch) -> None:
     factory = botocore.parsers.ResponseParserFactory
     patch.setattr(factory, "__init__", lambda _self: None)
-    patch.setattr(factory, "create_parser", lambda _self, name: botocore.parsers.PROTOCOL_PARSERS[name]())
+    patch.setattr(factory, "create_parser", lambda _self, _name: botocore.parsers.JSONParser())
 
 
 @pytest.mark.parametrize("lack", [_lack_handle_map, _lack_blob_parser, _lack_defaults])

@@ -36,9 +36,10 @@ def test_a_commit_ends_before_the_log_shows_its_time(services, monkeypatch, faul
     slow, ended = SlowTime(), list[float]()
     for module in (dynamodb, writes):
         monkeypatch.setattr(module, "time", slow)
-    monkeypatch.setattr(dynamodb.random, "uniform", lambda _low, high: high)
+    monkeypatch.setattr("random.uniform", lambda _low, high: high)
 
-    def worst(_service: str, operation: str, _params: Params, _proceed: Proceed) -> Params:
+    def worst(service: str, operation: str, params: Params, proceed: Proceed) -> Params:
+        del service, params, proceed
         slow.now += aws.WORST_CALL_SECONDS if slow.now > dynamodb.MAX_SECONDS - 0.1 else 0.01
         ended.append(slow.now)
         raise fault(operation)
@@ -71,7 +72,8 @@ def deployed(function: str) -> dict[str, Any]:
 def test_a_whole_batch_of_busy_aggregates_fits_into_the_dispatchers_time():
     from app import app
 
-    (batch,) = (source.batch_size for source in app.event_sources if source.name == "dispatch_events")
+    sources: list[Any] = app.event_sources
+    (batch,) = (source.batch_size for source in sources if source.name == "dispatch_events")
     timeout = deployed("dispatch_events")["lambda_timeout"]
     # Each may overrun by the round it has begun: a third of the time is left for those.
     assert batch * dispatcher.MAX_SECONDS <= timeout * 2 / 3
