@@ -8,7 +8,8 @@ import pytest
 
 from chalicelib.core.ids import new
 from chalicelib.core.table import pending_keys, tenant_rows
-from chalicelib.events import dispatcher, outbox, sweeper
+from chalicelib.events import dispatcher, outbox, parked, sweeper
+from infra import parked as infra_parked
 from tests.support.aws import Services
 from tests.support.chats import Chat, dispatch_all, new_chat, new_site
 from tests.support.clocks import later
@@ -36,7 +37,7 @@ def _one_shard(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "pending_partition", lambda _pk: SHARD)
     monkeypatch.setattr(sweeper, "PENDING_SHARDS", 1)
     with later(86_400_000):
-        for key in pending_keys(SHARD, "9", 1000):
+        for key in [*pending_keys(SHARD, "9", 1000), *pending_keys(SHARD.replace("P", "PX"), "9", 1000)]:
             dispatcher.dispatch(key.pk)
     services.queues.clear()
 
@@ -145,6 +146,38 @@ def test_a_parked_one_is_dispatched_when_something_new_happens(services, tenant,
     row = tenant_rows(tenant.id).get(full.partition("#")[2], "meta")
     assert row is not None
     assert row["dpos"] == row["pos"]
+    assert "p_pk" not in row
+
+
+def test_an_operator_lists_what_is_parked_and_puts_it_back(services, tenant, chat, monkeypatch, capsys):
+    full = lost(services, tenant, chat)
+    monkeypatch.setattr(parked, "PENDING_SHARDS", 1)
+    for minute in range(7):
+        with later(190_000 + minute * 60_000):
+            sweep()
+    services.queues.clear()
+    assert infra_parked.main([]) == 0
+    assert capsys.readouterr().out == f"{full}  1 of 3 events wait\n"
+    assert waiting(services) == []
+    assert infra_parked.main(["--unpark"]) == 0
+    assert capsys.readouterr().out == f"{full}  1 of 3 events wait  queued\n"
+    assert waiting(services) == [full]
+    row = tenant_rows(tenant.id).get(full.partition("#")[2], "meta")
+    assert row is not None
+    assert row["p_pk"] == SHARD
+    assert "pr" not in row
+    dispatch_all(services)
+    assert infra_parked.main([]) == 0
+    assert capsys.readouterr().out == "Nothing is parked.\n"
+
+
+def test_what_has_gone_on_by_itself_is_not_put_back(services, tenant, chat):
+    full = lost(services, tenant, chat)
+    dispatcher.dispatch(full)
+    assert not parked.unpark(parked.Parked(full, 2, 3))
+    assert waiting(services) == []
+    row = tenant_rows(tenant.id).get(full.partition("#")[2], "meta")
+    assert row is not None
     assert "p_pk" not in row
 
 
