@@ -55,7 +55,7 @@ def requiring(company: Company) -> Write:
 
 def listed(tenant_id: str) -> Source:
     """Return all of a tenant's companies, newest first."""
-    partitions = [_partition(shard) for shard in range(settings().index_shards)]
+    partitions = [_partition(shard) for shard in range(settings().index_shards_read)]
     return Source(tenant_rows(tenant_id), partitions, "activity")
 
 

@@ -180,7 +180,7 @@ def next_of_company(tenant_id: str, company_id: str, after: str | None) -> tuple
 
 def everybody(tenant_id: str) -> Source:
     """Return all of a tenant's contacts, newest first."""
-    partitions = [partition(shard) for shard in range(settings().index_shards)]
+    partitions = [partition(shard) for shard in range(settings().index_shards_read)]
     return Source(tenant_rows(tenant_id), partitions, "activity")
 
 

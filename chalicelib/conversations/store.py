@@ -151,7 +151,7 @@ def owner_partition(status: str, assignee: str | None) -> str:
 
 def by_activity(tenant_id: str, statuses: Iterable[str], low: str, high: str, *, newest_first: bool) -> Source:
     """Return the conversations of some statuses by their activity, within bounds of the sort key."""
-    partitions = [f"{status}#{shard}" for status in statuses for shard in range(settings().index_shards)]
+    partitions = [f"{status}#{shard}" for status in statuses for shard in range(settings().index_shards_read)]
     return Source(tenant_rows(tenant_id), partitions, "activity", low, high, newest_first)
 
 

@@ -21,7 +21,10 @@ class Settings:
     api_url: str  # public base URL of this API, no slash at the end; also the token issuer
     mail_from: str
     signup_open: bool
-    index_shards: int  # partitions per index key of a tenant; reads merge them
+    # Partitions per index key of a tenant: writes go to one of the first, reads merge the second, which is no smaller.
+    # To have more, raise what is read, wait until no function reads less, then what is written; never lower either.
+    index_shards: int
+    index_shards_read: int  # see docs/decisions/index-shards.md
     login_attempts_per_address: int  # wrong or right, per 15 minutes
     sessions_per_address: int  # new visitors from one address, per minute
     visitor_burst: int  # messages a visitor may send at once…
@@ -45,7 +48,8 @@ def settings() -> Settings:
         api_url=env["PARLEY_API_URL"].rstrip("/"),
         mail_from=env["PARLEY_MAIL_FROM"],
         signup_open=env.get("PARLEY_SIGNUP", "open") == "open",
-        index_shards=int(env.get("PARLEY_INDEX_SHARDS", "1")),
+        index_shards=(written := int(env.get("PARLEY_INDEX_SHARDS", "1"))),
+        index_shards_read=max(written, int(env.get("PARLEY_INDEX_SHARDS_READ", "1"))),
         login_attempts_per_address=int(env.get("PARLEY_LOGIN_ATTEMPTS_PER_ADDRESS", "100")),
         sessions_per_address=int(env.get("PARLEY_SESSIONS_PER_ADDRESS", "60")),
         visitor_burst=int(env.get("PARLEY_VISITOR_BURST", "60")),

@@ -36,7 +36,7 @@ def list_events(
     )
     low = after.removeprefix("evt_") + " " if after else first[:10]
     newest_first = order == "desc" if order else after is None
-    partitions = [f"log#{shard}" for shard in range(settings().index_shards)]
+    partitions = [f"log#{shard}" for shard in range(settings().index_shards_read)]
     source = Source(rows, partitions, "log", max(low, first[:10]), last[:10], newest_first)
 
     def load(keys: Sequence[Key]) -> dict[Key, Event]:

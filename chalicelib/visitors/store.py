@@ -57,7 +57,7 @@ def touching(visitor: Visitor, changed: Mapping[str, Any], when: Mapping[str, An
 
 def listed(tenant_id: str) -> Source:
     """Return all of a tenant's visitors, newest first."""
-    partitions = [partition(shard) for shard in range(settings().index_shards)]
+    partitions = [partition(shard) for shard in range(settings().index_shards_read)]
     return Source(tenant_rows(tenant_id), partitions, "activity")
 
 

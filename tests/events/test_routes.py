@@ -77,6 +77,24 @@ class TestList:
         messages = [each["data"] for each in own if each["type"] == "message.created"]
         assert messages == messages_of(tenant.owner.client, found)
 
+    def test_an_integrator_who_polls_while_shards_are_added_sees_everything_once(self, tenant):
+        client, seen, after = tenant.owner.client, [], ""
+        # First what is read is raised, then what is written: in each deploy functions of before and after answer.
+        old: dict[str, str] = {}
+        reading, done = {"INDEX_SHARDS_READ": "5"}, {"INDEX_SHARDS": "5", "INDEX_SHARDS_READ": "5"}
+        deploys = ((old, old), (reading, old), (reading, done), (done, done))
+        for number, (reader, writer) in enumerate(deploys):
+            with later(number * 60_000), changed(**writer):
+                for _ in range(6):
+                    new_chat(tenant)
+            with later(number * 60_000 + SETTLED), changed(**reader):
+                page = client.get(f"{URL}?limit=100&order=asc" + (f"&after={after}" if after else "")).json["data"]
+                assert [each["type"] for each in page].count("visitor.created") == 6
+                seen += page
+                after = seen[-1]["id"]
+        with later(300_000), changed(INDEX_SHARDS="5"):
+            assert seen == rows(client, f"{URL}?order=asc&limit=100")
+
     def test_what_changed_is_told_with_who_did_it(self, tenant, chat):
         found = happen(tenant, chat)
         with later(SETTLED):
