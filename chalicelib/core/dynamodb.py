@@ -12,7 +12,6 @@ from chalicelib.core.errors import UnavailableError
 
 MAX_ATTEMPTS = 20  # of what is repeated because others were faster
 MAX_SECONDS = 5.0
-
 MAX_PAUSE_SECONDS = 0.4
 
 _ATTEMPTS = 3

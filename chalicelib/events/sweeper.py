@@ -7,7 +7,7 @@ from chalicelib.events.outbox import PENDING_SHARDS
 OLD_MS = 180_000
 PER_SHARD = 100  # entries sent again per shard and minute, oldest first
 MAX_PASSES = 5
-PARK_MS = OLD_MS + MAX_PASSES * 60_000  # not before: sweeps may overlap, and five at once are one
+PARK_MS = OLD_MS + MAX_PASSES * 60_000  # not before, as sweeps may overlap
 BACKLOG = 1000  # messages waiting in the queue: then it is slow, not lossy, and sweeping would only add to it
 
 

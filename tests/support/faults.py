@@ -134,28 +134,54 @@ _Row = dict[str, Any]
 
 
 @dataclass
-class StaleReplica:
-    """Reads that do not ask for consistency see no write made since this came into force. Indexes are as they are."""
+class _Behind:
+    """Knows rows written since this came into force as they were before, and sets answers back to that."""
 
-    before: dict[tuple[str, str], _Row] = field(default_factory=dict)  # rows written since, as they were
+    before: dict[tuple[str, str], _Row] = field(default_factory=dict)
 
     def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
         """Remember what a write changes, and answer from what was."""
         if service != "dynamodb":
             return proceed()
-        _remember(self.before, operation, params)
+        for table, key in _written(operation, params):
+            if _name(key) not in self.before:
+                found = aws._client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)
+                self.before[_name(key)] = found.get("Item", {})
         answer = proceed()
+        self._answer(operation, params, answer)
+        return answer
+
+    def _answer(self, operation: str, params: Params, answer: Params) -> None:
+        raise NotImplementedError
+
+    def _set_back_query(self, pk_name: str, sk_name: str, params: Params, answer: Params) -> None:
+        values = [each["S"] for each in params["ExpressionAttributeValues"].values()]
+        fits = _range(params["KeyConditionExpression"], values[1:])
+        old = [row for row in self.before.values() if row.get(pk_name, {}).get("S") == values[0]]
+        old = [row for row in old if fits(row[sk_name]["S"])]
+        if "IndexName" in params:
+            old = [{name: row[name] for name in ("pk", "sk", pk_name, sk_name)} for row in old]
+        shown = [row for row in answer.get("Items", []) if _name(row) not in self.before] + old
+        shown.sort(key=lambda row: str(row[sk_name]["S"]), reverse=not params.get("ScanIndexForward", True))
+        if "Items" in answer:
+            answer["Items"] = shown[: params.get("Limit")]
+
+
+class StaleReplica(_Behind):
+    """Reads that do not ask for consistency see no write made since this came into force. Indexes are as they are."""
+
+    def _answer(self, operation: str, params: Params, answer: Params) -> None:
         if operation == "batch_get_item":
             for table, asked in params["RequestItems"].items():
                 if not asked.get("ConsistentRead"):
                     answer["Responses"][table] = self._old(answer["Responses"][table], asked["Keys"])
-        elif not params.get("ConsistentRead"):
-            if operation == "get_item":
-                shown = self._old([answer["Item"]] if "Item" in answer else [], [params["Key"]])
-                return {"Item": shown[0]} if shown else {}
-            if operation == "query" and "IndexName" not in params:
-                _as_before(self.before, "pk", "sk", params, answer)
-        return answer
+        elif params.get("ConsistentRead"):
+            return
+        elif operation == "get_item":
+            shown = self._old([answer.pop("Item")] if "Item" in answer else [], [params["Key"]])
+            answer |= {"Item": shown[0]} if shown else {}
+        elif operation == "query" and "IndexName" not in params:
+            self._set_back_query("pk", "sk", params, answer)
 
     def _old(self, shown: list[_Row], keys: list[_Row]) -> list[_Row]:
         old = [self.before[_name(key)] for key in keys if _name(key) in self.before]
@@ -165,48 +191,20 @@ class StaleReplica:
 _INDEXES = {"activity": "a", "owner": "o", "log": "l", "pending": "p"}
 
 
-@dataclass
-class IndexLag:
+class IndexLag(_Behind):
     """Indexes that show no write made since this came into force: neither new entries nor the going of old ones."""
 
-    before: dict[tuple[str, str], _Row] = field(default_factory=dict)  # rows written since, as they were
-
-    def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
-        """Remember what a write changes, and answer index queries from what was."""
-        if service != "dynamodb":
-            return proceed()
-        _remember(self.before, operation, params)
-        answer = proceed()
+    def _answer(self, operation: str, params: Params, answer: Params) -> None:
         if operation == "query" and "IndexName" in params:
             self._set_back(params, answer)
-        return answer
 
     def _set_back(self, params: Params, answer: Params) -> None:
         letter = _INDEXES[params["IndexName"]]
-        _as_before(self.before, f"{letter}_pk", f"{letter}_sk", params, answer)
+        self._set_back_query(f"{letter}_pk", f"{letter}_sk", params, answer)
 
 
 def _name(key: _Row) -> tuple[str, str]:
     return key["pk"]["S"], key["sk"]["S"]
-
-
-def _remember(before: dict[tuple[str, str], _Row], operation: str, params: Params) -> None:
-    for table, key in _written(operation, params):
-        if (name := _name(key)) not in before:
-            found = aws._client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)
-            before[name] = found.get("Item", {})
-
-
-def _as_before(before: dict[tuple[str, str], _Row], pk_name: str, sk_name: str, params: Params, answer: Params) -> None:
-    values = [each["S"] for each in params["ExpressionAttributeValues"].values()]
-    fits = _range(params["KeyConditionExpression"], values[1:])
-    old = [row for row in before.values() if row.get(pk_name, {}).get("S") == values[0] and fits(row[sk_name]["S"])]
-    if "IndexName" in params:
-        old = [{name: row[name] for name in ("pk", "sk", pk_name, sk_name)} for row in old]
-    shown = [row for row in answer.get("Items", []) if _name(row) not in before] + old
-    shown.sort(key=lambda row: str(row[sk_name]["S"]), reverse=not params.get("ScanIndexForward", True))
-    if "Items" in answer:
-        answer["Items"] = shown[: params.get("Limit")]
 
 
 def _range(condition: str, bounds: list[str]) -> Callable[[str], bool]:
