@@ -13,7 +13,7 @@ from chalicelib.contacts import store
 from chalicelib.contacts.models import MAX_OTHERS, Contact, ContactNotFoundError, Merged, TooManyMergedError
 from chalicelib.contacts.service import Actor, commit, merged_error, shown, updated_event
 from chalicelib.core import clock, ids
-from chalicelib.core.errors import InvalidError
+from chalicelib.core.errors import InvalidError, PreconditionFailedError
 from chalicelib.core.table import retrying, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
@@ -25,11 +25,11 @@ MERGE_JOB = "contact.merge"
 _FILLED = ("name", "email", "phone", "title", "role", "external_id")
 
 
-def merge_contact(tenant_id: str, contact_id: str, into: str, actor: Actor) -> Job:
-    """Merge a contact into another one; doing it again answers the first job.
+def merge_contact(tenant_id: str, contact_id: str, into: str, actor: Actor, expected_version: int | None = None) -> Job:
+    """Merge a contact, of the version that is expected, into another one; doing it again answers the first job.
 
-    Raises ContactNotFoundError, InvalidError for `into`, ContactMergedError and TooManyMergedError. One read, one
-    transaction, three queue sends.
+    Raises ContactNotFoundError, InvalidError for `into`, ContactMergedError, TooManyMergedError and
+    PreconditionFailedError. One read, one transaction, three queue sends.
     """
 
     def attempt() -> Job:
@@ -38,6 +38,8 @@ def merge_contact(tenant_id: str, contact_id: str, into: str, actor: Actor) -> J
             if source.into != into:
                 raise merged_error(source)
             return jobs.get_job(tenant_id, source.job_id)
+        if expected_version not in {None, source.version}:
+            raise PreconditionFailedError
         if isinstance(target, Merged):
             raise merged_error(target)
         return _merge(source, target, actor)

@@ -88,13 +88,13 @@ def delete_contact(call: Call, contact_id: str) -> None:
 @api.post("/v1/contacts/{contact_id}/block", answer=ContactOut, errors=(ContactMergedError,), **_WRITING)
 def block_contact(call: Call, contact_id: str) -> Contact:
     """Block a contact. Blocking a blocked one is no error."""
-    return service.block_contact(call.tenant_id, contact_id, call.principal.actor, blocked=True)
+    return service.block_contact(call.tenant_id, contact_id, call.principal.actor, call.if_match, blocked=True)
 
 
 @api.post("/v1/contacts/{contact_id}/unblock", answer=ContactOut, errors=(ContactMergedError,), **_WRITING)
 def unblock_contact(call: Call, contact_id: str) -> Contact:
     """Unblock a contact. Unblocking one that is not blocked is no error."""
-    return service.block_contact(call.tenant_id, contact_id, call.principal.actor, blocked=False)
+    return service.block_contact(call.tenant_id, contact_id, call.principal.actor, call.if_match, blocked=False)
 
 
 @api.post(
@@ -112,7 +112,7 @@ def merge_contact(call: Call, body: MergeContact, contact_id: str) -> Job:
     find the other one. Notes and conversations follow in a job; `GET /v1/jobs/{job_id}` tells how far it is. Merging
     again answers the same job. `blocked` and `is_primary` stay as they are on the one that stays.
     """
-    return merging.merge_contact(call.tenant_id, contact_id, body.into, call.principal.actor)
+    return merging.merge_contact(call.tenant_id, contact_id, body.into, call.principal.actor, call.if_match)
 
 
 @api.get("/v1/contacts/{contact_id}/notes", scope="contacts:read", query=PageQuery, answer=ContactNoteOut, paged=True)

@@ -123,11 +123,13 @@ def upsert_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
     return retrying(attempt)
 
 
-def block_contact(tenant_id: str, contact_id: str, actor: Actor, *, blocked: bool) -> Contact:
-    """Let nothing of what this person writes in any more, or let it in again."""
+def block_contact(
+    tenant_id: str, contact_id: str, actor: Actor, expected_version: int | None = None, *, blocked: bool
+) -> Contact:
+    """Let nothing of what this person writes in any more, or let it in again. Raises PreconditionFailedError."""
 
     def attempt() -> Contact:
-        before = get_for_change(tenant_id, contact_id)
+        before = _expected(tenant_id, contact_id, expected_version)
         if before.blocked == blocked:
             return before
         after = replace(before, blocked=blocked, updated_at=clock.now_ms(), pos=before.pos + 1)

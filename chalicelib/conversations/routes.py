@@ -89,7 +89,7 @@ def update_conversation(call: Call, body: UpdateConversation, conversation_id: s
 )
 def close_conversation(call: Call, conversation_id: str) -> Conversation:
     """Close a conversation. Closing a closed one is no error."""
-    return service.close_conversation(call.tenant_id, conversation_id, call.principal.actor)
+    return service.close_conversation(call.tenant_id, conversation_id, call.principal.actor, call.if_match)
 
 
 @api.post(
@@ -97,7 +97,7 @@ def close_conversation(call: Call, conversation_id: str) -> Conversation:
 )
 def reopen_conversation(call: Call, conversation_id: str) -> Conversation:
     """Open a conversation again. Reopening an open one is no error."""
-    return service.reopen_conversation(call.tenant_id, conversation_id, call.principal.actor)
+    return service.reopen_conversation(call.tenant_id, conversation_id, call.principal.actor, call.if_match)
 
 
 @api.post(
@@ -109,7 +109,9 @@ def reopen_conversation(call: Call, conversation_id: str) -> Conversation:
 )
 def snooze_conversation(call: Call, body: SnoozeConversation, conversation_id: str) -> Conversation:
     """Put a conversation aside until a time, or until the visitor writes. It is reopened within a minute of it."""
-    return service.snooze_conversation(call.tenant_id, conversation_id, clock.to_ms(body.until), call.principal.actor)
+    return service.snooze_conversation(
+        call.tenant_id, conversation_id, clock.to_ms(body.until), call.principal.actor, call.if_match
+    )
 
 
 @api.post(
@@ -122,7 +124,9 @@ def snooze_conversation(call: Call, body: SnoozeConversation, conversation_id: s
 )
 def assign_conversation(call: Call, body: AssignConversation, conversation_id: str) -> Conversation:
     """Give a conversation to a member, or to nobody."""
-    return service.assign_conversation(call.tenant_id, conversation_id, body.assigned_to, call.principal.actor)
+    return service.assign_conversation(
+        call.tenant_id, conversation_id, body.assigned_to, call.principal.actor, call.if_match
+    )
 
 
 @api.post(
@@ -130,7 +134,7 @@ def assign_conversation(call: Call, body: AssignConversation, conversation_id: s
 )
 def read_conversation(call: Call, conversation_id: str) -> Conversation:
     """Mark all of the visitor's messages as read."""
-    return service.mark_read(call.tenant_id, conversation_id, call.principal.actor)
+    return service.mark_read(call.tenant_id, conversation_id, call.principal.actor, call.if_match)
 
 
 @api.post(

@@ -38,31 +38,41 @@ def get_conversation(tenant_id: str, conversation_id: str) -> Conversation:
     return found
 
 
-def close_conversation(tenant_id: str, conversation_id: str, actor: Actor) -> Conversation:
+def close_conversation(
+    tenant_id: str, conversation_id: str, actor: Actor, expected_version: int | None = None
+) -> Conversation:
     """Close it; closing a closed one changes nothing."""
-    return _change(tenant_id, conversation_id, actor, lambda found: with_status(found, "closed"))
+    return _change(tenant_id, conversation_id, actor, lambda found: with_status(found, "closed"), expected_version)
 
 
-def reopen_conversation(tenant_id: str, conversation_id: str, actor: Actor) -> Conversation:
+def reopen_conversation(
+    tenant_id: str, conversation_id: str, actor: Actor, expected_version: int | None = None
+) -> Conversation:
     """Open it again, from any status."""
-    return _change(tenant_id, conversation_id, actor, lambda found: with_status(found, "open"))
+    return _change(tenant_id, conversation_id, actor, lambda found: with_status(found, "open"), expected_version)
 
 
-def snooze_conversation(tenant_id: str, conversation_id: str, until: int, actor: Actor) -> Conversation:
+def snooze_conversation(
+    tenant_id: str, conversation_id: str, until: int, actor: Actor, expected_version: int | None = None
+) -> Conversation:
     """Put it aside until a time (milliseconds), or until the visitor writes."""
     if not clock.now_ms() < until <= clock.LAST_MS:
         raise InvalidError.field("until", "Give a time in the future, before the year 2286.")
-    return _change(tenant_id, conversation_id, actor, lambda found: with_status(found, "snoozed", until))
+    return _change(
+        tenant_id, conversation_id, actor, lambda found: with_status(found, "snoozed", until), expected_version
+    )
 
 
-def assign_conversation(tenant_id: str, conversation_id: str, assignee: str | None, actor: Actor) -> Conversation:
+def assign_conversation(
+    tenant_id: str, conversation_id: str, assignee: str | None, actor: Actor, expected_version: int | None = None
+) -> Conversation:
     """Give it to a member, or to nobody."""
-    return _change(tenant_id, conversation_id, actor, _assigning(assignee))
+    return _change(tenant_id, conversation_id, actor, lambda found: _hot(found, assigned_to=assignee), expected_version)
 
 
-def mark_read(tenant_id: str, conversation_id: str, actor: Actor) -> Conversation:
+def mark_read(tenant_id: str, conversation_id: str, actor: Actor, expected_version: int | None = None) -> Conversation:
     """Note that an agent has read all there is."""
-    return _change(tenant_id, conversation_id, actor, lambda found: _hot(found, unread_count=0))
+    return _change(tenant_id, conversation_id, actor, lambda found: _hot(found, unread_count=0), expected_version)
 
 
 def mark_read_by_visitor(tenant_id: str, conversation_id: str, visitor_id: str) -> Conversation:
@@ -216,10 +226,6 @@ def _commit(before: Conversation, after: Conversation, events: Sequence[NewEvent
         raise StaleError from None
     outbox.notify(rows, after.id)
     return after
-
-
-def _assigning(assignee: str | None) -> Change:
-    return lambda found: _hot(found, assigned_to=assignee)
 
 
 def _hot(conversation: Conversation, **changed: Any) -> Conversation:  # noqa: ANN401 - fields of Hot

@@ -118,11 +118,20 @@ def update_key(
     return retrying(attempt)
 
 
-def rotate_key(tenant_id: str, actor: Principal, key_id: str, *, expire_previous_in: int = 0) -> IssuedKey:
+def rotate_key(
+    tenant_id: str,
+    actor: Principal,
+    key_id: str,
+    *,
+    expire_previous_in: int = 0,
+    expected_version: int | None = None,
+) -> IssuedKey:
     """Give a key a new secret; the one before works for `expire_previous_in` more seconds, older ones not at all."""
 
     def attempt() -> IssuedKey:
         before = get_key(tenant_id, key_id)
+        if expected_version not in {None, before.version}:
+            raise PreconditionFailedError
         _must_hold(actor, before.scopes)
         secret, now = secrets.token_bytes(_SECRET_BYTES), clock.now_ms()
         token = _token(before.mode, tenant_id, key_id, secret)

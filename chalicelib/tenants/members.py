@@ -53,16 +53,20 @@ def change_role(
     return retrying(attempt)
 
 
-def remove_member(tenant_id: str, actor: Principal, member_id: str) -> None:
+def remove_member(tenant_id: str, actor: Principal, member_id: str, *, expected_version: int | None = None) -> None:
     """End a membership, one's own or (for admins) another's; an invitation's id revokes the invitation."""
     if ids.is_id("inv", member_id):
         if actor.memberships[tenant_id] < Role.ADMIN:
             raise InsufficientRoleError
+        if expected_version is not None:
+            raise PreconditionFailedError  # an invitation has no version, so none can be the right one
         revoke_invitation(tenant_id, actor, member_id)
         return
 
     def attempt() -> None:
         tenant, member, own_role = _get_member(tenant_id, actor, member_id)
+        if expected_version not in {None, member.version}:
+            raise PreconditionFailedError
         if member.user_id != actor.id:
             _may_touch(own_role, member.role)
         owners = _owners_after(tenant, member.role, None)

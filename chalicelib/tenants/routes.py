@@ -132,7 +132,7 @@ def change_role(call: Call, body: ChangeRole, tenant_id: str, member_id: str) ->
 )
 def remove_member(call: Call, tenant_id: str, member_id: str) -> None:
     """Remove a member (admins), leave (anybody), or revoke an invitation by its id."""
-    members.remove_member(tenant_id, call.principal, member_id)
+    members.remove_member(tenant_id, call.principal, member_id, expected_version=call.if_match)
 
 
 @api.get(
@@ -231,4 +231,10 @@ def revoke_key(call: Call, key_id: str) -> None:
 )
 def rotate_key(call: Call, body: RotateApiKey, key_id: str) -> IssuedKey:
     """Give an API key a new secret; the one before may overlap for up to a day."""
-    return api_keys.rotate_key(call.tenant_id, call.principal, key_id, expire_previous_in=body.expire_previous_in)
+    return api_keys.rotate_key(
+        call.tenant_id,
+        call.principal,
+        key_id,
+        expire_previous_in=body.expire_previous_in,
+        expected_version=call.if_match,
+    )
