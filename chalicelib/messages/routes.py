@@ -114,7 +114,7 @@ def send_message(call: Call, body: SendMessage, conversation_id: str) -> Message
     """Send a message to the visitor, or a note to the other agents.
 
     With `client_msg_id`, sending again returns the message of the first time, for as long as it is among the last 32
-    in the conversation that were sent with one.
+    in the conversation that were sent with one, and among its newest 1,000.
     """
     new = NewMessage(_agent(call.principal), body.content, body.private, body.client_msg_id)
     return service.send_message(call.tenant_id, conversation_id, new)

@@ -12,8 +12,18 @@ from chalicelib.core.http import Page
 from chalicelib.core.table import ConditionFailedError, StaleError, retrying, tenant_rows, transact
 from chalicelib.events import outbox
 from chalicelib.messages import store
-from chalicelib.messages.models import ListMessages, Message, NewMessage, Thread, client_id_hash, remember, remembers
+from chalicelib.messages.models import (
+    RECENT_CLIENT_IDS,
+    ListMessages,
+    Message,
+    NewMessage,
+    Thread,
+    client_id_hash,
+    remember,
+    remembers,
+)
 
+KEY_REACH = 1000  # newest messages among which a client_msg_id is looked for
 SEARCH_BACK = 100  # messages read at a time when looking for one that a client_msg_id names, or is no note
 READ_ON = 4  # how often a visitor's page reads on when notes left it short
 
@@ -21,7 +31,8 @@ READ_ON = 4  # how often a visitor's page reads on when notes left it short
 def send_message(tenant_id: str, conversation_id: str, new: NewMessage) -> Message:
     """Say something in a conversation.
 
-    A `client_msg_id` that this author has used among the last 32 in this conversation returns the first message.
+    A `client_msg_id` that this author has used among the last 32 in this conversation, and among its newest 1,000
+    messages, returns the first message.
     One consistent read, one transaction conditioned on it, one queue send; a conflict reads again, up to 20 times
     within 5 s. Raises ConversationNotFoundError, also for a visitor's message to somebody else's conversation.
     """
@@ -146,16 +157,22 @@ def _taken(bucket: str | None) -> str:
 
 
 def _already_said(conversation: Conversation, new: NewMessage) -> Message | None:
-    """Return the message that this client_msg_id has sent before, or None."""
+    """Return the message that this client_msg_id has sent before, or None.
+
+    A hash that is remembered is of one of the last 32 messages with an id, so the search ends behind the 32nd. Others
+    without an id may lie between, any number of them; that is why it also ends behind the newest 1,000.
+    """
     if new.client_msg_id is None:
         return None
     if not remembers(conversation.hot.recent, client_id_hash(new.author.id, new.client_msg_id)):
         return None
-    last: int | None = conversation.hot.seq
-    while last:
-        found, _ = store.between(conversation.tenant_id, conversation.id, 1, last, SEARCH_BACK, newest_first=True)
+    last, with_id = conversation.hot.seq, 0
+    first = max(1, last - KEY_REACH + 1)
+    while first <= last and with_id < RECENT_CLIENT_IDS:
+        found, _ = store.between(conversation.tenant_id, conversation.id, first, last, SEARCH_BACK, newest_first=True)
         for message in found:
             if message.client_msg_id == new.client_msg_id and message.author.id == new.author.id:
                 return message
-        last = found[-1].seq - 1 if found else None
-    return None  # another id with the same short hash
+            with_id += message.client_msg_id is not None
+        last = found[-1].seq - 1 if found else 0
+    return None  # another id with the same short hash, or one out of reach

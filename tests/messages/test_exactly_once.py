@@ -77,6 +77,33 @@ def test_a_message_far_back_is_found(tenant, chat, monkeypatch):
     assert chat.say(found, "once", client_msg_id=key).text == first.text
 
 
+def test_the_search_ends_behind_the_newest_thousand(services, tenant, chat, monkeypatch):
+    monkeypatch.setattr("chalicelib.messages.service.SEARCH_BACK", 2)
+    monkeypatch.setattr("chalicelib.messages.service.KEY_REACH", 4)
+    found, key = chat.begin(), unique()
+    first = chat.say(found, "once", client_msg_id=key)
+    for _ in range(3):
+        reply(tenant.owner.client, found)
+    assert chat.say(found, "once", client_msg_id=key).text == first.text
+    for _ in range(3):
+        reply(tenant.owner.client, found)
+    services.reset()
+    assert chat.say(found, "once", client_msg_id=key).json["seq"] == 9
+    queries = services.calls.count(("dynamodb", "query"))
+    assert queries == 1 + 4 // 2  # the conversation, and two pages
+
+
+def test_the_search_ends_behind_as_many_ids_as_are_remembered(services, tenant, chat, monkeypatch):
+    monkeypatch.setattr("chalicelib.messages.service.SEARCH_BACK", 8)
+    monkeypatch.setattr("chalicelib.messages.service.client_id_hash", lambda *_: b"same")
+    found = chat.begin()
+    for number in range(models.RECENT_CLIENT_IDS + 16):
+        assert reply(tenant.owner.client, found, client_msg_id=unique()).json["seq"] == number + 2
+    services.reset()
+    assert reply(tenant.owner.client, found, client_msg_id=unique()).status == 201
+    assert services.calls.count(("dynamodb", "query")) == 1 + models.RECENT_CLIENT_IDS // 8
+
+
 def test_the_ring_keeps_the_newest():
     recent = b""
     for number in range(40):
