@@ -21,6 +21,13 @@ os.environ |= {
     "PARLEY_LOGIN_ATTEMPTS_PER_ADDRESS": "100000",
     "PARLEY_SESSIONS_PER_ADDRESS": "100000",
     "PARLEY_ALLOW_LOOPBACK_DOMAINS": "1",
+    "PARLEY_INVITATIONS_PER_TENANT": "10000",
+    # No limits, so that each test can count the calls that it is about; those about limits set their own.
+    "PARLEY_USER_REQUESTS": "0",
+    "PARLEY_KEY_REQUESTS": "0",
+    "PARLEY_VISITOR_REQUESTS": "0",
+    "PARLEY_TENANT_REQUESTS": "0",
+    "PARLEY_TENANT_VISITOR_REQUESTS": "0",
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

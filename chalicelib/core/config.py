@@ -27,6 +27,12 @@ class Settings:
     index_shards_read: int  # see docs/decisions/index-shards.md
     login_attempts_per_address: int  # wrong or right, per 15 minutes
     sessions_per_address: int  # new visitors from one address, per minute
+    user_requests: int  # per minute, as all four that follow; 0: any number
+    key_requests: int
+    visitor_requests: int
+    tenant_requests: int  # of its users and keys together
+    tenant_visitor_requests: int  # of its visitors together
+    invitations_per_tenant: int  # mails, per day
     visitor_burst: int  # messages a visitor may send at once…
     visitor_rate: float  # …and per second after that
     rest_api_id: str  # of API Gateway; empty where there is no authorizer cache to flush
@@ -52,6 +58,12 @@ def settings() -> Settings:
         index_shards_read=max(written, int(env.get("PARLEY_INDEX_SHARDS_READ", "1"))),
         login_attempts_per_address=int(env.get("PARLEY_LOGIN_ATTEMPTS_PER_ADDRESS", "100")),
         sessions_per_address=int(env.get("PARLEY_SESSIONS_PER_ADDRESS", "60")),
+        user_requests=int(env.get("PARLEY_USER_REQUESTS", "1200")),
+        key_requests=int(env.get("PARLEY_KEY_REQUESTS", "1200")),
+        visitor_requests=int(env.get("PARLEY_VISITOR_REQUESTS", "120")),
+        tenant_requests=int(env.get("PARLEY_TENANT_REQUESTS", "6000")),
+        tenant_visitor_requests=int(env.get("PARLEY_TENANT_VISITOR_REQUESTS", "6000")),
+        invitations_per_tenant=int(env.get("PARLEY_INVITATIONS_PER_TENANT", "200")),
         visitor_burst=int(env.get("PARLEY_VISITOR_BURST", "60")),
         visitor_rate=float(env.get("PARLEY_VISITOR_RATE", "1")),
         rest_api_id=env.get("PARLEY_REST_API_ID", ""),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.core import clock, ids, keyring, ratelimit, tokens
+from chalicelib.core.config import settings
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.http import Page, PageQuery, Principal, Role
 from chalicelib.core.http.pages import page_of
@@ -40,7 +41,7 @@ _MAC_BYTES = 16
 def invite_member(tenant_id: str, actor: Principal, email: str, role: Role, name: str | None) -> Invitation:
     """Invite an address; the mail follows from the event. One invitation at a time, and an expired one is replaced.
 
-    Raises RateLimitedError when the mailbox got too many mails from this tenant.
+    Raises RateLimitedError when the mailbox got too many mails from this tenant, or the tenant sent too many.
     """
     _count_mail(tenant_id, email)
     return retrying(lambda: _invite(tenant_id, actor, email, role, name))
@@ -107,6 +108,8 @@ def _count_mail(tenant_id: str, email: str) -> None:
     # By tenant: else anybody could use up what a stranger's mailbox may get, and so keep his reset links from him.
     name = f"invitation#{tenant_id}#{keyring.keyed_hash('mail', email).hex()}"
     ratelimit.count_in_window(name, MAILS_PER_ADDRESS, 3600)
+    # And all together: inviting and revoking in turn must not mail any number of strangers.
+    ratelimit.count_in_window(f"invitations#{tenant_id}", settings().invitations_per_tenant, 86_400)
 
 
 def _get_pending(tenant_id: str, invitation_id: str) -> tuple[Tenant, Invitation]:

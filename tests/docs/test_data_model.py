@@ -22,8 +22,9 @@ from tests.support.contacts import CONTACTS, add_note, link_conversation, merged
 from tests.support.people import PASSWORD, link_token, logged_in, new_email, registered, signed_in
 from tests.support.queues import drain
 from tests.support.schedules import tick
+from tests.support.settings import changed
 from tests.support.tables import Watch
-from tests.support.tenants import invite, new_member, new_tenant
+from tests.support.tenants import invite, new_key, new_member, new_tenant
 
 pytestmark = pytest.mark.xdist_group("data-model")  # one run of the scenario serves all
 
@@ -72,6 +73,8 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
     tenants(client, services)
     chats(services)
     contacts(services)
+    with changed(**{f"{kind}_REQUESTS": "1000" for kind in ("USER", "KEY", "VISITOR", "TENANT", "TENANT_VISITOR")}):
+        limits()
     lost, parked = lose_nudges(services)
     with later(DAY_MS):  # the snoozed are due, one lost change is found, and one that never gets through is put aside
         tick(product.wake_conversations)
@@ -219,6 +222,13 @@ def contacts(services: Any) -> None:
     for path in (f"companies/{company}", f"contacts/{kim['id']}", f"custom-attributes/{attribute}"):
         assert owner.delete(f"/v1/{path}").status == 204
     drain(services)
+
+
+def limits() -> None:
+    tenant = new_tenant(domain=HOST)
+    for caller in (tenant.owner.client, new_key(tenant)):
+        assert caller.get("/v1/companies").status == 200
+    assert new_chat(tenant).client.get("/widget/v1/conversations").status == 200
 
 
 def test_every_row_written_is_documented_with_its_attributes_and_no_other(seen):

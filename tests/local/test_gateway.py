@@ -206,7 +206,9 @@ class TestLimits:
 
     def test_a_body_that_lambda_would_not_take_is_413(self, toy):
         binary = {"Content-Type": "application/octet-stream"}
-        assert toy.request("PUT", "/echo", b"x" * (5 * MB), binary).status == 413
+        answer = toy.request("PUT", "/echo", b"x" * (5 * MB), binary)
+        assert answer.status == 413
+        assert "6 MB" in answer.json()["error"]["message"]
 
     def test_an_answer_that_takes_too_long_is_504(self, serve, toy_application):
         app = toy_application()

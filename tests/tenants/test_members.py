@@ -15,6 +15,7 @@ from tests.support.aws import Services
 from tests.support.clocks import later
 from tests.support.people import mails_to, new_email
 from tests.support.queues import drain
+from tests.support.settings import changed
 from tests.support.tenants import (
     Organisation,
     Someone,
@@ -182,6 +183,26 @@ class TestInvite:
         assert answers == [200] * (MAILS_PER_ADDRESS - 1) + [429] * 3
         drain(services)
         assert 0 < len(mails_to(services, email)) <= MAILS_PER_ADDRESS
+
+    def test_a_tenant_mails_only_so_many_strangers_a_day_whoever_they_are(self, services: Services):
+        tenant, other = new_tenant(), new_tenant()
+        key = new_key(tenant)  # which outlives a day
+        with changed(INVITATIONS_PER_TENANT="4"):
+            with later(0):
+                for _ in range(2):  # inviting and revoking in turn
+                    gone = invite(tenant, new_email())
+                    assert tenant.owner.client.delete(f"{tenant.url}/members/{gone}").status == 204
+                kept = f"{tenant.url}/invitations/{invite(tenant, new_email())}/resend"
+                assert tenant.owner.client.post(kept).status == 200
+                refused = [
+                    tenant.owner.client.post(kept),
+                    tenant.owner.client.post(f"{tenant.url}/members", {"email": new_email(), "role": "agent"}),
+                ]
+                invite(other, new_email())
+            assert [answer.status for answer in refused] == [429, 429]
+            assert 0 < int(refused[0].headers["Retry-After"]) <= DAY_MS // 1000
+            with later(DAY_MS):
+                assert key.post(kept).status == 200
 
     def test_one_address_invited_many_times_at_once_is_invited_once(self):
         tenant = new_tenant()

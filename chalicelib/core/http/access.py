@@ -35,6 +35,12 @@ class OriginNotAllowedError(ForbiddenError):
     default_message = "This site is not among the tenant's domains. Add it with POST /v1/domains."
 
 
+def recognise_origin(call: Call, caller: Principal) -> None:
+    """Let the site that a visitor's token was made for read the answer, also a refusal."""
+    if caller.kind == "visitor" and call.origin and call.origin == caller.origin:
+        call.allowed_origin = call.origin
+
+
 def admit(route: Route, call: Call, caller: Principal, path: Mapping[str, str]) -> None:
     """Set the call's caller and tenant, or raise what the caller should see."""
     if caller.expires_at is not None and caller.expires_at <= clock.now_ms():
@@ -58,9 +64,8 @@ def require_scopes(caller: Principal, *scopes: str) -> None:
 
 
 def _admit_visitor(call: Call, caller: Principal) -> None:
-    if not call.origin or call.origin != caller.origin:
+    if call.allowed_origin is None:
         raise OriginNotAllowedError
-    call.allowed_origin = call.origin
     call.tenant_id = caller.tenant_space
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from chalicelib.core import log
 from chalicelib.core.config import settings
 from chalicelib.core.errors import ApiError, type_of
+from chalicelib.core.http import limits
 from chalicelib.core.http.call import Call
 from chalicelib.core.http.pages import Page, render_page
 from chalicelib.core.http.route import Raw, Route
@@ -89,6 +90,7 @@ def _headers(call: Call, route: Route) -> Headers:
         "X-Request-Id": call.request_id,
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
+        **limits.headers(call.standings),
     }
     if route.widget:
         headers["Vary"] = "Origin"

@@ -6,7 +6,8 @@ from typing import Any, Protocol, TypeVar
 from chalice.app import Response as ChaliceResponse
 
 from chalicelib.core.errors import ApiError, NotFoundError, UnauthenticatedError
-from chalicelib.core.http.access import InsufficientRoleError, NoTenantError, admit
+from chalicelib.core.http import limits
+from chalicelib.core.http.access import InsufficientRoleError, NoTenantError, admit, recognise_origin
 from chalicelib.core.http.answers import render, render_for_replay, to_gateway, to_gateway_error
 from chalicelib.core.http.app import CORS, App, current_event
 from chalicelib.core.http.call import Call
@@ -171,6 +172,8 @@ def _view(route: Route, call: Call, path: dict[str, str]) -> object:
 
 def _admit(route: Route, call: Call, path: dict[str, str], authenticate: Authenticate) -> None:
     caller = _caller(route, call, authenticate)
+    recognise_origin(call, caller)
+    limits.count_caller(call, caller)
     try:
         admit(route, call, caller, path)
     except MEMBERSHIP_ERRORS:
@@ -178,6 +181,7 @@ def _admit(route: Route, call: Call, path: dict[str, str], authenticate: Authent
         if route.fresh or caller.kind != "user":
             raise
         admit(route, call, authenticate(call.headers.get("authorization", "")), path)
+    limits.count_tenant(call, caller)
 
 
 def _caller(route: Route, call: Call, authenticate: Authenticate) -> Principal:

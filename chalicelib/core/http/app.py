@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Chalice, CORSConfig
 
 from chalicelib.core.http.answers import NO_ORIGIN
+from chalicelib.core.http.limits import HEADERS
 
 current_event: ContextVar[Mapping[str, Any]] = ContextVar("current_event")
 
@@ -15,7 +16,7 @@ current_event: ContextVar[Mapping[str, Any]] = ContextVar("current_event")
 CORS = CORSConfig(
     allow_origin="*",
     allow_headers=["Idempotency-Key", "If-Match", "If-None-Match", "X-Request-Id", "X-Tenant-ID"],
-    expose_headers=["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-Id"],
+    expose_headers=["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-Id", *HEADERS],
     max_age=600,
 )
 

@@ -5,7 +5,8 @@ import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -19,6 +20,7 @@ from chalicelib.core.errors import (
 )
 from chalicelib.core.http.principal import Principal
 from chalicelib.core.http.schema import Request
+from chalicelib.core.leases import Standing
 from chalicelib.core.table import TEST_SUFFIX
 
 Model = TypeVar("Model", bound=Request)
@@ -33,6 +35,7 @@ class Call:
     tenant_id: str = ""  # the tenant whose data the call works on; `tn_…~test` for a test-mode key
     allowed_origin: str | None = None  # set once the Origin is known to be allowed: it is then echoed
     answer_headers: dict[str, str] = field(default_factory=dict)
+    standings: list[Standing] = field(default_factory=list)  # the rate limits it counts against
 
     @property
     def principal(self) -> Principal:
@@ -105,7 +108,7 @@ class Call:
         found: dict[str, object] = {}
         for name, values in (self.event.get("multiValueQueryStringParameters") or {}).items():
             model_field = model.model_fields.get(name)
-            wants_list = model_field is not None and "list" in str(model_field.annotation)
+            wants_list = model_field is not None and _is_list(model_field.annotation)
             if len(values) > 1 and not wants_list:
                 raise InvalidError.field(name, "Give this parameter once.")
             found[name] = values if wants_list else values[0]
@@ -113,6 +116,13 @@ class Call:
             if isinstance(value, str) and ("\x00" in value or not value.isprintable()):
                 raise InvalidError.field(name, "The value has characters that cannot be printed.", "invalid_text")
         return parse(model, found)
+
+
+def _is_list(annotation: object) -> bool:
+    """Whether a field takes several values: `list[…]`, or a union with one."""
+    if get_origin(annotation) in {Union, UnionType}:
+        return any(_is_list(each) for each in get_args(annotation))
+    return annotation is list or get_origin(annotation) is list
 
 
 def parse(model: type[Model], value: Mapping[str, object]) -> Model:

@@ -101,11 +101,11 @@ class _Document:
         versioned = self._versioned(route)
         found: Json = {str(route.status): self._answer(route, route.status, versioned=versioned)}
         for status, model in route.also.items():
-            found[str(status)] = {"description": _SUCCESS.get(status, "See the body."), "headers": headers()}
+            found[str(status)] = {"description": _SUCCESS.get(status, "See the body."), "headers": headers(route)}
             if model is not None:
                 found[str(status)]["content"] = self._content(self.schemas.shown(model))
         if 304 in route.also or (versioned and route.method == "GET"):
-            found["304"] = {"description": _SUCCESS[304], "headers": headers("ETag")}
+            found["304"] = {"description": _SUCCESS[304], "headers": headers(route, "ETag")}
         return found
 
     def _versioned(self, route: Route) -> bool:
@@ -119,7 +119,7 @@ class _Document:
 
     def _answer(self, route: Route, status: int, *, versioned: bool) -> Json:
         more = (["ETag"] if versioned else []) + (["Idempotency-Replayed"] if route.idempotent_post else [])
-        found: Json = {"description": _SUCCESS.get(status, "Done."), "headers": headers(*more)}
+        found: Json = {"description": _SUCCESS.get(status, "Done."), "headers": headers(route, *more)}
         if route.raw is not None:
             text: Json = {"type": "object"} if route.raw.startswith(JSON) else {"type": "string"}
             found["content"] = {route.raw.split(";")[0]: {"schema": text}}
@@ -133,23 +133,23 @@ class _Document:
         return {JSON: {"schema": ref, "example": self.examples.of(ref)}}
 
     def _refusals(self, route: Route) -> Json:
-        found: Json = {str(status): self._refusal(status, each) for status, each in problems_of(route).items()}
+        found: Json = {str(status): self._refusal(route, status, each) for status, each in problems_of(route).items()}
         self.responses.setdefault(
             "Failure",
-            {"description": "Any other failure, in the same envelope.", "headers": headers(), "content": _error()},
+            {"description": "Any other failure, in the same envelope.", "headers": headers(None), "content": _error()},
         )
         return found | {"default": {"$ref": "#/components/responses/Failure"}}
 
-    def _refusal(self, status: int, problems: list[Problem]) -> Json:
+    def _refusal(self, route: Route, status: int, problems: list[Problem]) -> Json:
         response: Json = {
             "description": ", ".join(problem.code for problem in problems),
             "headers": headers(
-                *({401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(status, []))
+                route, *({401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}.get(status, []))
             ),
             "content": _error(problem.code for problem in problems),
         }
         # Most routes refuse in the same few ways, so the document says each way once.
-        name = ".".join([str(status), *(problem.code for problem in problems)])
+        name = ".".join([str(status), *(problem.code for problem in problems), *(["public"] if route.public else [])])
         self.responses[name] = response
         return {"$ref": f"#/components/responses/{name}"}
 

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 
+from chalicelib.core.http.limits import HEADERS
 from chalicelib.core.http.openapi_errors import reads_if_match
 from chalicelib.core.http.openapi_examples import Examples
 from chalicelib.core.http.openapi_schemas import Json, Schemas
 from chalicelib.core.http.route import Route
 from chalicelib.core.idempotency import MAX_KEY_LENGTH
 
+_NUMBER: Json = {"type": "integer", "minimum": 0}
 _SCHEMES = {"user": "accessToken", "api_key": "apiKey", "visitor": "visitorToken"}
 
 
@@ -121,6 +123,19 @@ def shared_headers() -> Json:
     return {
         "X-Request-Id": {"description": "The id of this request; quote it when asking for help.", "schema": text},
         "ETag": {"description": "The object's version; send it back as If-Match.", "schema": text},
+        "RateLimit-Policy": {
+            "description": "The limits the request counts against: `q` requests in `w` seconds.",
+            "schema": text,
+            "example": '"key";q=1200;w=60, "tenant";q=6000;w=60',
+        },
+        "RateLimit": {
+            "description": "What is left of each: `r` requests for the next `t` seconds, as far as is known.",
+            "schema": text,
+            "example": '"key";r=1187;t=42, "tenant";r=5903;t=17',
+        },
+        "X-RateLimit-Limit": {"description": "The nearest limit, in requests.", "schema": _NUMBER},
+        "X-RateLimit-Remaining": {"description": "What is left of it.", "schema": _NUMBER},
+        "X-RateLimit-Reset": {"description": "Seconds until it begins anew.", "schema": _NUMBER},
         "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
         "WWW-Authenticate": {"description": "Which kind of credential is wanted.", "schema": text},
         "Idempotency-Replayed": {
@@ -130,6 +145,7 @@ def shared_headers() -> Json:
     }
 
 
-def headers(*more: str) -> Json:
-    """Return references to the headers of one answer: the request's id, and `more`."""
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *more)}
+def headers(route: Route | None, *more: str) -> Json:
+    """Return references to the headers of one answer: the request's id, the limits of a caller, and `more`."""
+    limits = () if route is None or route.public else HEADERS
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *limits, *more)}
