@@ -148,6 +148,14 @@ class TestBeyondTheLimit:
             assert [tester.get(URL).status for _ in range(3)] == [200, 200, 429]
             assert tenant.owner.client.get(URL).status == 200
 
+    def test_routes_that_read_the_credential_anew_refuse_before_they_do(self, services, tenant):
+        with limits(user=1), later(0):
+            tenant.owner.client.get(URL)
+            services.reset()
+            assert tenant.owner.client.get("/v1/api-keys").status == 429
+            authorizers = [("dynamodb", "batch_get_item")]
+            assert services.calls == authorizers
+
     def test_it_is_not_kept_for_an_idempotency_key(self, tenant):
         key, body = new_key(tenant), {"name": "Shop"}
         with limits(key=1):

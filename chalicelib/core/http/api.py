@@ -171,9 +171,10 @@ def _view(route: Route, call: Call, path: dict[str, str]) -> object:
 
 
 def _admit(route: Route, call: Call, path: dict[str, str], authenticate: Authenticate) -> None:
-    caller = _caller(route, call, authenticate)
-    recognise_origin(call, caller)
-    limits.count_caller(call, caller)
+    cached = _cached_caller(call)
+    recognise_origin(call, cached)
+    limits.count_caller(call, cached)  # before anything is read for it
+    caller = authenticate(call.headers.get("authorization", "")) if route.fresh else cached
     try:
         admit(route, call, caller, path)
     except MEMBERSHIP_ERRORS:
@@ -184,9 +185,7 @@ def _admit(route: Route, call: Call, path: dict[str, str], authenticate: Authent
     limits.count_tenant(call, caller)
 
 
-def _caller(route: Route, call: Call, authenticate: Authenticate) -> Principal:
-    if route.fresh:
-        return authenticate(call.headers.get("authorization", ""))
+def _cached_caller(call: Call) -> Principal:
     context = call.event["requestContext"].get("authorizer") or {}
     if "kind" not in context:
         raise UnauthenticatedError
