@@ -34,6 +34,7 @@ CURES = {
     "not_a_member": "Take the user id from GET /v1/tenants/{tenant_id}/members.",
     "not_found": "Check the id, and that the credential belongs to the same tenant and mode.",
     "origin_not_allowed": "Add the page's host with POST /v1/domains.",
+    "outlives_caller": "Give an end that comes no later, or use a key that lasts as long, or a signed-in admin.",
     "owners_only": "Ask an owner to do it.",
     "precondition_failed": "Read the object, apply your change to what it is now, send its new ETag.",
     "quota_exceeded": "Wait until the operator's quota begins anew.",

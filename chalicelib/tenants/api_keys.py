@@ -28,6 +28,7 @@ from chalicelib.tenants.models import (
     IssuedKey,
     KeyLimitError,
     Mode,
+    OutlivesCallerError,
     ScopeNotHeldError,
 )
 from chalicelib.tenants.schemas import ApiKeyOut
@@ -46,11 +47,10 @@ def create_key(
     mode: Mode = "live",
     expires_at: datetime | None = None,
 ) -> IssuedKey:
-    """Make a key. Without `scopes` it may do all that its maker may; a key gives none that it lacks."""
-    held = _held(actor)
-    wanted = held if scopes is None else frozenset(scopes)
-    _must_hold(actor, wanted)
-    until = _future(expires_at)
+    """Make a key. Without `scopes` or `expires_at` it may do all that its maker may, for as long; never more."""
+    wanted = _held(actor) if scopes is None else frozenset(scopes)
+    until = _lasting(actor) if expires_at is None else _future(expires_at)
+    _must_hold(actor, wanted, until)
 
     def attempt() -> IssuedKey:
         tenant = store.get_tenant(tenant_id)
@@ -107,8 +107,9 @@ def update_key(
         before = get_key(tenant_id, key_id)
         if expected_version not in {None, before.version}:
             raise PreconditionFailedError
-        _must_hold(actor, before.scopes | wanted.get("scopes", frozenset()))
         after = replace(before, **wanted)
+        for key in (before, after):
+            _must_hold(actor, key.scopes, key.expires_at)
         if after == before:
             return before
         after = replace(after, updated_at=clock.now_ms(), version=before.version + 1)
@@ -132,7 +133,7 @@ def rotate_key(
         before = get_key(tenant_id, key_id)
         if expected_version not in {None, before.version}:
             raise PreconditionFailedError
-        _must_hold(actor, before.scopes)
+        _must_hold(actor, before.scopes, before.expires_at)
         secret, now = secrets.token_bytes(_SECRET_BYTES), clock.now_ms()
         token = _token(before.mode, tenant_id, key_id, secret)
         after = replace(
@@ -184,9 +185,18 @@ def _held(actor: Principal) -> frozenset[str]:
     return actor.scopes if actor.kind == "api_key" else frozenset(SCOPES)
 
 
-def _must_hold(actor: Principal, scopes: frozenset[str]) -> None:
+def _lasting(actor: Principal) -> int | None:
+    # A token's end is no matter: a person goes on without it. Of a secret that was rotated away, it is the overlap's.
+    return actor.expires_at if actor.kind == "api_key" else None
+
+
+def _must_hold(actor: Principal, scopes: frozenset[str], until: int | None) -> None:
+    """Refuse a key that would give, or get at, more than it has itself; a test-mode key gets no key at all."""
     if missing := scopes - _held(actor):
         raise ScopeNotHeldError(f"This key lacks {', '.join(sorted(missing))}.", param="scopes")
+    end = _lasting(actor)
+    if end is not None and (until is None or until > end):
+        raise OutlivesCallerError(f"This key's secret works until {clock.rfc3339(end)}.", param="expires_at")
 
 
 def _future(moment: datetime | None) -> int | None:

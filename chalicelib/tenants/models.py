@@ -195,6 +195,11 @@ class ScopeNotHeldError(ForbiddenError):
     default_message = "An API key may only give, change or rotate what it could do itself."
 
 
+class OutlivesCallerError(ForbiddenError):
+    code = "outlives_caller"
+    default_message = "An API key may only give, change or rotate what ends no later than its own secret does."
+
+
 class InvitationNotFoundError(NotFoundError):
     code = "invitation_not_found"
     default_message = "This invitation does not exist, was revoked, or a newer link has been sent."

@@ -19,6 +19,7 @@ from chalicelib.tenants.models import (
     MemberLimitError,
     MembershipLimitError,
     MyTenant,
+    OutlivesCallerError,
     OwnersOnlyError,
     ScopeNotHeldError,
     SlugTakenError,
@@ -187,7 +188,7 @@ def list_keys(call: Call, query: PageQuery) -> Page[ApiKey]:
     body=CreateApiKey,
     answer=IssuedKeyOut,
     status=201,
-    errors=(KeyLimitError, ScopeNotHeldError),
+    errors=(KeyLimitError, OutlivesCallerError, ScopeNotHeldError),
 )
 def create_key(call: Call, body: CreateApiKey) -> IssuedKey:
     """Create an API key. Its secret is in this answer and nowhere else."""
@@ -208,7 +209,7 @@ def get_key(call: Call, key_id: str) -> ApiKey:
     scope="api_keys:write",
     body=UpdateApiKey,
     answer=ApiKeyOut,
-    errors=(ScopeNotHeldError,),
+    errors=(OutlivesCallerError, ScopeNotHeldError),
 )
 def update_key(call: Call, body: UpdateApiKey, key_id: str) -> ApiKey:
     """Update an API key's name, scopes or expiry."""
@@ -227,7 +228,7 @@ def revoke_key(call: Call, key_id: str) -> None:
     scope="api_keys:write",
     body=RotateApiKey,
     answer=IssuedKeyOut,
-    errors=(ScopeNotHeldError,),
+    errors=(OutlivesCallerError, ScopeNotHeldError),
 )
 def rotate_key(call: Call, body: RotateApiKey, key_id: str) -> IssuedKey:
     """Give an API key a new secret; the one before may overlap for up to a day."""

@@ -75,7 +75,9 @@ class CreateApiKey(Request):
     name: Name = "API key"
     scopes: Scopes | None = Field(default=None, description="All that the caller has, when not given.")
     mode: Mode = Field(default="live", description="What a `test` key reads and writes never mixes with live data.")
-    expires_at: Moment | None = Field(default=None, description="Never, when not given.")
+    expires_at: Moment | None = Field(
+        default=None, description="When not given: never, or when the key that makes it ends itself."
+    )
 
 
 class UpdateApiKey(Request):

@@ -192,6 +192,75 @@ class TestRotate:
         assert (answer.status, answer.params) == (422, {"expire_previous_in"})
 
 
+class TestLifetime:
+    """A key gives no key more time than it has: not another, not itself, not by a secret that is on its way out."""
+
+    SOON, LATE = "2098-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
+
+    def test_a_key_that_ends_makes_only_keys_that_end(self):
+        key = new_key(new_tenant(), expires_at=self.SOON)
+        for body in ({}, {"expires_at": None}, {"expires_at": self.SOON}):
+            assert key.post(URL, body).json["expires_at"] == self.SOON
+        assert key.post(URL, {"expires_at": "2097-01-01T00:00:00Z"}).json["expires_at"] == "2097-01-01T00:00:00Z"
+        refused = key.post(URL, {"expires_at": self.LATE})
+        assert (refused.status, refused.code, refused.json["error"]["param"]) == (403, "outlives_caller", "expires_at")
+
+    @pytest.mark.parametrize("wanted", [None, LATE])
+    def test_it_cannot_postpone_its_own_end_or_anothers(self, wanted):
+        tenant = new_tenant()
+        ending, other = (made(tenant, expires_at=self.SOON) for _ in range(2))
+        client = anonymous().using(ending["secret"])
+        for key in (other, ending):
+            assert client.patch(f"{URL}/{key['id']}", {"expires_at": wanted}).code == "outlives_caller"
+            assert client.patch(f"{URL}/{key['id']}", {"name": "New"}).status == 200
+            assert client.patch(f"{URL}/{key['id']}", {"expires_at": "2097-01-01T00:00:00Z"}).status == 200
+
+    def test_it_cannot_change_rotate_or_widen_a_key_that_outlives_it(self):
+        tenant = new_tenant()
+        lasting, ending = made(tenant, scopes=["tags:read"]), new_key(tenant, expires_at=self.SOON)
+        url = f"{URL}/{lasting['id']}"
+        for answer in (
+            ending.patch(url, {"name": "New"}),
+            ending.patch(url, {"scopes": ["tags:read", "tags:write"]}),
+            ending.patch(url, {"expires_at": self.SOON}),
+            ending.post(f"{url}/rotate"),
+        ):
+            assert (answer.status, answer.code) == (403, "outlives_caller")
+        assert ending.delete(url).status == 204
+
+    def test_rotation_moves_no_end(self):
+        tenant = new_tenant()
+        key = made(tenant, expires_at=self.SOON)
+        rotated = anonymous().using(key["secret"]).post(f"{URL}/{key['id']}/rotate")
+        assert (rotated.status, rotated.json["expires_at"]) == (200, self.SOON)
+
+    def test_a_secret_that_was_rotated_away_gets_no_newer_one(self):
+        tenant = new_tenant()
+        key = made(tenant)
+        rotate = f"{URL}/{key['id']}/rotate"
+        assert tenant.owner.client.post(rotate, {"expire_previous_in": 3600}).status == 200
+        leaked = anonymous().using(key["secret"])
+        assert leaked.get(URL).status == 200
+        assert (
+            leaked.post(rotate).code == leaked.patch(f"{URL}/{key['id']}", {"name": "Mine"}).code == "outlives_caller"
+        )
+        made_by_it = leaked.post(URL, {}).json
+        with later(3601_000):
+            assert not works(made_by_it["secret"])
+
+    def test_a_test_key_makes_and_changes_no_key(self):
+        tenant = new_tenant()
+        key = made(tenant, mode="test")
+        client = anonymous().using(key["secret"])
+        assert client.post(URL, {"mode": "live"}).code == client.post(URL, {"mode": "test"}).code == "test_mode"
+        assert client.post(f"{URL}/{key['id']}/rotate").code == "test_mode"
+
+    def test_people_give_what_they_like(self):
+        tenant = new_tenant()
+        key = made(tenant, expires_at=self.SOON)
+        assert tenant.owner.client.patch(f"{URL}/{key['id']}", {"expires_at": None}).json["expires_at"] is None
+
+
 class TestRevoke:
     def test_a_revoked_key_is_refused_at_once_and_gone(self):
         tenant = new_tenant()
