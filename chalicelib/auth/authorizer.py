@@ -1,6 +1,6 @@
 """From a credential to a principal: access tokens, visitors' tokens and API keys, and nothing else."""
 
-from chalicelib.auth import jwts, sessions, store, visitor_tokens
+from chalicelib.auth import jwts, session_store, sessions, store, visitor_tokens
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import Principal
 from chalicelib.core.table import USERS
@@ -40,9 +40,9 @@ def _visitor(claims: jwts.Claims) -> Principal:
 def _user(claims: jwts.Claims) -> Principal:
     user_id: str = claims["sub"]
     session_id: str = claims["origin_jti"]
-    keys = store.user_key(user_id), store.session_key(user_id, session_id), tenants.person_key(user_id)
+    keys = store.user_key(user_id), session_store.session_key(user_id, session_id), tenants.person_key(user_id)
     rows = USERS.batch_get(keys, consistent=True)
-    user, session = store.user_from_item(rows.get(keys[0])), store.session_from_item(rows.get(keys[1]))
+    user, session = store.user_from_item(rows.get(keys[0])), session_store.session_from_item(rows.get(keys[1]))
     if not sessions.is_live(session, user):
         raise UnauthenticatedError
     person = tenants.person_from_item(rows.get(keys[2]))

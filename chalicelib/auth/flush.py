@@ -9,6 +9,7 @@ REVOCATIONS = frozenset(
     {
         "session.revoked",
         "user.password_changed",
+        "user.sessions_revoked",
         "api_key.updated",
         "api_key.rotated",
         "api_key.revoked",

@@ -1,9 +1,11 @@
 """People who sign in: what is kept of them, and what can go wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chalicelib.core.errors import ApiError, ConflictError, ForbiddenError, UnauthenticatedError
 from chalicelib.core.http import Role
+
+MAX_USER_AGENT = 256  # characters kept
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class User:
     email: str
     name: str | None
     password_hash: str | None  # None until they have set one
-    password_version: int  # raised with every change: ends all sessions and reset links at once
+    password_version: int  # raised with every change: what was made under another one, session or link, is over
     created_at: int
     disabled: bool = False  # by an operator, in the table
     pos: int = 0  # of their last event; a change is conditioned on it
@@ -31,6 +33,30 @@ class Registration:
 
 
 @dataclass(frozen=True)
+class Device:
+    """Where somebody signed in or was last: enough to know it again, not enough to follow anyone."""
+
+    user_agent: str | None = None
+    network: str | None = None  # the address without its last part
+
+    @classmethod
+    def of(cls, user_agent: str, address: str) -> "Device":
+        """Read a request's User-Agent and source address."""
+        shown = "".join(char for char in user_agent if char.isprintable())[:MAX_USER_AGENT].strip()
+        return cls(shown or None, _network(address))
+
+
+def _network(address: str) -> str | None:
+    """Return the /24 of an IPv4 address, the /48 of an IPv6 one."""
+    from ipaddress import ip_address, ip_network  # noqa: PLC0415 - only for who signs in
+
+    try:
+        return str(ip_network((address, 24 if ip_address(address).version == 4 else 48), strict=False))
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
 class Session:
     """One sign-in. `generation` counts how often its refresh token has been exchanged."""
 
@@ -40,6 +66,15 @@ class Session:
     generation: int
     created_at: int
     refreshed_at: int
+    device: Device = field(default_factory=Device)
+
+
+@dataclass(frozen=True)
+class OwnSession:
+    """A session as its user sees it in the list."""
+
+    session: Session
+    current: bool  # the one that asks
 
 
 @dataclass(frozen=True)

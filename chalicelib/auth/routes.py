@@ -2,9 +2,11 @@
 
 from chalicelib.auth import keys, pages, service, sessions
 from chalicelib.auth.models import (
+    Device,
     InvalidCredentialsError,
     InvalidRefreshTokenError,
     InvalidTokenError,
+    OwnSession,
     Profile,
     RefreshTokenReusedError,
     SignupClosedError,
@@ -17,6 +19,7 @@ from chalicelib.auth.schemas import (
     JoinedOut,
     JwksOut,
     LogIn,
+    OwnSessionOut,
     ProfileOut,
     RefreshToken,
     Register,
@@ -27,8 +30,8 @@ from chalicelib.auth.schemas import (
     UserOut,
     VerifyEmail,
 )
-from chalicelib.core.errors import RateLimitedError
-from chalicelib.core.http import Api, Call, Raw
+from chalicelib.core.errors import NotFoundError, RateLimitedError
+from chalicelib.core.http import Api, Call, Page, PageQuery, Raw
 from chalicelib.tenants.models import (
     AlreadyMemberError,
     InvitationAcceptedError,
@@ -79,7 +82,7 @@ def verify_email(call: Call, body: VerifyEmail) -> User:  # noqa: ARG001 - every
 )
 def log_in(call: Call, body: LogIn) -> TokensOut:
     """Begin a session."""
-    return service.log_in(body.email, body.password, call.source_ip)
+    return service.log_in(body.email, body.password, _device(call), call.source_ip)
 
 
 @api.post(
@@ -89,9 +92,9 @@ def log_in(call: Call, body: LogIn) -> TokensOut:
     answer=TokensOut,
     errors=(InvalidRefreshTokenError, RefreshTokenReusedError),
 )
-def refresh(call: Call, body: RefreshToken) -> TokensOut:  # noqa: ARG001
+def refresh(call: Call, body: RefreshToken) -> TokensOut:
     """Exchange a refresh token for new tokens. It works once: using it again after a minute ends the session."""
-    return sessions.refresh(body.refresh_token)
+    return sessions.refresh(body.refresh_token, _device(call))
 
 
 @api.post("/v1/auth/logout", public=True, body=RefreshToken, status=204, errors=(InvalidRefreshTokenError,))
@@ -104,6 +107,24 @@ def log_out(call: Call, body: RefreshToken) -> None:  # noqa: ARG001
 def show_me(call: Call) -> Profile:
     """Show the caller and the tenants they belong to."""
     return service.get_profile(call.principal.id, call.principal.session_id)
+
+
+@api.get("/v1/auth/sessions", tenant=False, query=PageQuery, answer=OwnSessionOut, paged=True)
+def list_sessions(call: Call, query: PageQuery) -> Page[OwnSession]:
+    """List where you are signed in, newest first: the last 500 sign-ins that still stand."""
+    return sessions.list_own(call.principal, query)
+
+
+@api.delete("/v1/auth/sessions", tenant=False)
+def revoke_other_sessions(call: Call) -> None:
+    """End all your sessions but this one."""
+    sessions.revoke_others(call.principal)
+
+
+@api.delete("/v1/auth/sessions/{session_id}", tenant=False, errors=(NotFoundError,))
+def revoke_session(call: Call, session_id: str) -> None:
+    """End one of your sessions; of this one it is a log-out."""
+    sessions.revoke(call.principal, session_id)
 
 
 @api.post(
@@ -154,6 +175,10 @@ def show_reset(call: Call) -> Raw:
 def show_invitation(call: Call) -> Raw:
     """Show the page that accepts an invitation."""
     return _page(call, "accept-invite")
+
+
+def _device(call: Call) -> Device:
+    return Device.of(call.headers.get("user-agent", ""), call.source_ip)
 
 
 def _page(call: Call, name: str) -> Raw:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from chalicelib.auth.models import User
+from chalicelib.auth.models import OwnSession, User
 from chalicelib.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import Email, Name, Timestamp
@@ -135,6 +135,31 @@ class TokensOut(Response):
     token_type: str = Field(default="Bearer", description="Always `Bearer`")
     expires_in: int = Field(description="Seconds until the access token expires")
     user: UserOut
+
+
+class OwnSessionOut(Response):
+    """A sign-in."""
+
+    id: str
+    created_at: Timestamp
+    last_used_at: Timestamp = Field(description="When its tokens were last exchanged: exact to 15 minutes.")
+    user_agent: str | None = Field(examples=["Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"])
+    network: str | None = Field(
+        description="Where it was then: the address without its last part.", examples=["203.0.113.0/24"]
+    )
+    current: bool = Field(description="Whether it is the one that asks.")
+
+    @classmethod
+    def of(cls, own: OwnSession) -> "OwnSessionOut":
+        """Show a session."""
+        return cls(
+            id=own.session.id,
+            created_at=own.session.created_at,  # type: ignore[arg-type]  # Timestamp renders milliseconds
+            last_used_at=own.session.refreshed_at,  # type: ignore[arg-type]  # as above
+            user_agent=own.session.device.user_agent,
+            network=own.session.device.network,
+            current=own.current,
+        )
 
 
 class JwksOut(Response):

@@ -1,8 +1,9 @@
 """What a person does about their account: sign up, verify, log in, forget the password, accept an invitation."""
 
-from chalicelib.auth import mail_tokens, passwords, sessions, store
+from chalicelib.auth import mail_tokens, passwords, session_store, sessions, store
 from chalicelib.auth.mail_tokens import Reset
 from chalicelib.auth.models import (
+    Device,
     InvalidCredentialsError,
     InvalidTokenError,
     Profile,
@@ -54,7 +55,7 @@ def verify_email(token: str) -> User:
     return user
 
 
-def log_in(email: str, password: str, source_ip: str) -> TokensOut:
+def log_in(email: str, password: str, device: Device, source_ip: str) -> TokensOut:
     """Begin a session. Unknown, unverified and wrong are one error, after the same work and the same reads.
 
     Raises InvalidCredentialsError and RateLimitedError; every try counts before its password is looked at.
@@ -67,15 +68,15 @@ def log_in(email: str, password: str, source_ip: str) -> TokensOut:
     if user is None or not right or user.disabled:
         raise InvalidCredentialsError
     ratelimit.forget_attempts(account)
-    return sessions.start(user)
+    return sessions.start(user, device)
 
 
 def get_profile(user_id: str, session_id: str) -> Profile:
     """Return a user and their memberships as they are now; raises UnauthenticatedError if their session is over."""
-    keys = store.user_key(user_id), tenants.person_key(user_id), store.session_key(user_id, session_id)
+    keys = store.user_key(user_id), tenants.person_key(user_id), session_store.session_key(user_id, session_id)
     rows = table.USERS.batch_get(keys, consistent=True)
     user, person = store.user_from_item(rows.get(keys[0])), tenants.person_from_item(rows.get(keys[1]))
-    if user is None or not sessions.is_live(store.session_from_item(rows.get(keys[2])), user):
+    if user is None or not sessions.is_live(session_store.session_from_item(rows.get(keys[2])), user):
         raise UnauthenticatedError
     return Profile(user, dict(person.memberships) if person else {})
 
@@ -106,7 +107,8 @@ def reset_password(token: str, password: str) -> User:
             raise TokenUsedError
         passwords.check_policy(password, user.email)
         try:
-            store.set_password(user, password_hash)
+            changed = {"pw": password_hash, "pwv": user.password_version + 1}
+            store.change_user(user, "user.password_changed", changed)
         except table.ConditionFailedError:
             raise table.StaleError from None
         return user

@@ -7,10 +7,20 @@ is stored: a forged one costs no read and ends no session, and parallel exchange
 import hmac
 from dataclasses import dataclass
 
-from chalicelib.auth import jwts, store
-from chalicelib.auth.models import InvalidRefreshTokenError, RefreshTokenReusedError, Session, User
+from chalicelib.auth import jwts, session_store, store
+from chalicelib.auth.models import (
+    Device,
+    InvalidRefreshTokenError,
+    OwnSession,
+    RefreshTokenReusedError,
+    Session,
+    User,
+)
 from chalicelib.auth.schemas import TokensOut, UserOut
 from chalicelib.core import clock, ids, keyring, log, tokens
+from chalicelib.core.errors import NotFoundError, UnauthenticatedError
+from chalicelib.core.http import Page, PageQuery, Principal
+from chalicelib.core.http.pages import page_of
 from chalicelib.core.table import ConditionFailedError, StaleError, retrying
 
 ACCESS_S = 900
@@ -27,15 +37,23 @@ class _Refresh:
     generation: int
 
 
-def start(user: User) -> TokensOut:
+def start(user: User, device: Device | None = None) -> TokensOut:
     """Sign a user in."""
     now = clock.now_ms()
-    session = Session(ids.new("ses"), user.id, user.password_version, generation=0, created_at=now, refreshed_at=now)
-    store.add_session(session)
+    session = Session(
+        id=ids.new("ses"),
+        user_id=user.id,
+        password_version=user.password_version,
+        generation=0,
+        created_at=now,
+        refreshed_at=now,
+        device=device or Device(),
+    )
+    session_store.add_session(session)
     return _tokens(user, session, session.generation)
 
 
-def refresh(token: str) -> TokensOut:
+def refresh(token: str, device: Device) -> TokensOut:
     """Exchange a refresh token. Raises InvalidRefreshTokenError; RefreshTokenReusedError, having ended the session."""
     read = _read(token)
 
@@ -43,7 +61,7 @@ def refresh(token: str) -> TokensOut:
         session, user = _find(read)
         if read.generation == session.generation:
             try:
-                store.advance_session(session)
+                session_store.advance_session(session, device)
             except ConditionFailedError:
                 raise StaleError from None
         elif read.generation != session.generation - 1 or clock.now_ms() - session.refreshed_at > GRACE_MS:
@@ -67,8 +85,61 @@ def is_live(session: Session | None, user: User | None) -> bool:
     return session.password_version == user.password_version
 
 
+def find_own(caller: Principal) -> tuple[Session, User]:
+    """Return the caller's session and user as they are now; raises UnauthenticatedError if the session is over."""
+    (session,), user = session_store.find_sessions_and_user(caller.id, caller.session_id)
+    if session is None or user is None or not is_live(session, user):
+        raise UnauthenticatedError
+    return session, user
+
+
+def list_own(caller: Principal, query: PageQuery) -> Page[OwnSession]:
+    """List the caller's sessions, newest first."""
+    current, user = find_own(caller)
+    rows = [
+        OwnSession(session, session.id == current.id)
+        for session in session_store.list_sessions(user.id)
+        if is_live(session, user)
+    ]
+    return page_of(rows, query, user.id, "sessions", lambda row: row.session.id)
+
+
+def revoke(caller: Principal, session_id: str) -> None:
+    """End one of the caller's sessions, perhaps the current one; raises NotFoundError."""
+    if not ids.is_id("ses", session_id):
+        raise NotFoundError
+
+    def attempt() -> None:
+        (current, target), user = session_store.find_sessions_and_user(caller.id, caller.session_id, session_id)
+        if user is None or not is_live(current, user):
+            raise UnauthenticatedError
+        if target is None or not is_live(target, user):
+            raise NotFoundError
+        try:
+            session_store.end_session(target, user)
+        except ConditionFailedError:
+            raise StaleError from None
+
+    retrying(attempt)
+
+
+def revoke_others(caller: Principal) -> None:
+    """End all sessions of the caller's but the one that asks, however many, in one transaction."""
+
+    def attempt() -> None:
+        current, user = find_own(caller)
+        changed = {"pwv": user.password_version + 1}
+        keeping = session_store.keeping_session(current)
+        try:
+            store.change_user(user, "user.sessions_revoked", changed, also=[keeping])
+        except ConditionFailedError:
+            raise StaleError from None
+
+    retrying(attempt)
+
+
 def _find(read: _Refresh) -> tuple[Session, User]:
-    session, user = store.find_session_and_user(read.user_id, read.session_id)
+    (session,), user = session_store.find_sessions_and_user(read.user_id, read.session_id)
     if session is None or user is None or not is_live(session, user):
         raise InvalidRefreshTokenError
     return session, user
@@ -76,11 +147,11 @@ def _find(read: _Refresh) -> tuple[Session, User]:
 
 def _end(read: _Refresh) -> None:
     def attempt() -> None:
-        session, user = store.find_session_and_user(read.user_id, read.session_id)
+        (session,), user = session_store.find_sessions_and_user(read.user_id, read.session_id)
         if session is None or user is None:
             return
         try:
-            store.end_session(session, user)
+            session_store.end_session(session, user)
         except ConditionFailedError:
             raise StaleError from None
 

@@ -1,17 +1,17 @@
-"""Rows of users, registrations, reset requests and sessions."""
+"""Rows of users, registrations and reset requests."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib.auth.models import Registration, Session, User
+from chalicelib.auth.models import Registration, User
 from chalicelib.core import clock, keyring
 from chalicelib.core.items import Item
-from chalicelib.core.table import GUARDS, USERS, Key, Write, live, run, transact
+from chalicelib.core.table import GUARDS, NOTHING, USERS, Key, Write, live, transact
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
 
 REGISTRATION_S = 90_000  # an hour longer than its link, so that a late click is told the truth
 REQUEST_S = 7_200
-IDLE_S = 30 * 86_400  # a session that is not refreshed for so long is over
 
 NOBODY = "usr_" + 26 * "0"  # read where there is no user, so that both cost the same
 
@@ -75,20 +75,29 @@ def creating_user(user: User) -> list[Write]:
     ]
 
 
-def set_password(user: User, password_hash: str) -> None:
-    """Replace a user's password; raises ConditionFailedError if they changed since they were read. One transaction."""
-    event = NewEvent("user.password_changed", {"id": user.id}, {"type": "user", "id": user.id})
-    changed = {"pw": password_hash, "pwv": user.password_version + 1}
-    transact(_recording(user, event, changed, {"pwv": user.password_version}))
+def change_user(
+    user: User,
+    event_type: str,
+    changed: Mapping[str, Any],
+    *,
+    also: Sequence[Write] = (),
+    result: object = NOTHING,
+) -> None:
+    """Change a user's row, record why, and commit `also` with it; raises ConditionFailedError. One transaction.
+
+    It fails if anything that has an event happened to the user since they were read.
+    """
+    # The event names the user and nothing else: events outlive what a person may want forgotten.
+    event = NewEvent(event_type, {"id": user.id}, {"type": "user", "id": user.id})
+    transact([*recording(user, event, changed), *also], result=result)
     outbox.notify(USERS, user.id)
 
 
-def _recording(user: User, event: NewEvent, changed: dict[str, Any], when: dict[str, Any]) -> list[Write]:
+def recording(user: User, event: NewEvent, changed: Mapping[str, Any]) -> list[Write]:
     """Return the writes that change a user's row and record why; they fail if it changed since it was read."""
     default = outbox.pending(USERS, user.id)
-    set_, condition = {**changed, "pos": user.pos + 1}, {**when, "pos": user.pos}
     return [
-        USERS.updating(user.id, "meta", set_=set_, default=default, when=condition),
+        USERS.updating(user.id, "meta", set_={**changed, "pos": user.pos + 1}, default=default, when={"pos": user.pos}),
         *outbox.event_writes(USERS, user.id, user.pos, [event], logged=False),
     ]
 
@@ -136,61 +145,3 @@ def find_reset_email(request_id: str) -> str | None:
     """Return the address that a new password was asked for."""
     row = live(USERS.get(request_id, "meta", consistent=True), clock.now_s())
     return row["email"] if row else None
-
-
-# Sessions: pk the user's id, sk `s#ses_…`.
-
-
-def session_key(user_id: str, session_id: str) -> Key:
-    """Return the key of a session's row."""
-    return USERS.key(user_id, f"s#{session_id}")
-
-
-def session_from_item(row: Item | None) -> Session | None:
-    """Read a session's row; None for one that has been idle for too long."""
-    row = live(row, clock.now_s())
-    if row is None:
-        return None
-    return Session(
-        id=row["sk"].removeprefix("s#"),
-        user_id=row["pk"].partition("#")[2],
-        password_version=row["pwv"],
-        generation=row["gen"],
-        created_at=row["c"],
-        refreshed_at=row["at"],
-    )
-
-
-def find_session_and_user(user_id: str, session_id: str) -> tuple[Session | None, User | None]:
-    """Read a session and its user. One call."""
-    keys = session_key(user_id, session_id), user_key(user_id)
-    found = USERS.batch_get(keys, consistent=True)
-    return session_from_item(found.get(keys[0])), user_from_item(found.get(keys[1]))
-
-
-def add_session(session: Session) -> None:
-    """Write a new session. One write."""
-    row = {
-        "pwv": session.password_version,
-        "gen": session.generation,
-        "c": session.created_at,
-        "at": session.refreshed_at,
-        "exp": session.refreshed_at // 1000 + IDLE_S,
-    }
-    # Unconditional, so that it may be repeated when its answer is lost: the id is new.
-    run(USERS.putting(session.user_id, f"s#{session.id}", row))
-
-
-def advance_session(session: Session) -> None:
-    """Count one exchange; raises ConditionFailedError if another was faster or the session is over. One write."""
-    now = clock.now_ms()
-    changed = {"gen": session.generation + 1, "at": now, "exp": now // 1000 + IDLE_S}
-    run(USERS.updating(session.user_id, f"s#{session.id}", set_=changed, when={"gen": session.generation}))
-
-
-def end_session(session: Session, user: User) -> None:
-    """End a session and record it; raises ConditionFailedError if it has ended or the user changed. One transaction."""
-    event = NewEvent("session.revoked", {"id": session.id}, {"type": "user", "id": user.id})
-    ending = USERS.deleting(user.id, f"s#{session.id}", exists=True)
-    transact([ending, *_recording(user, event, {}, {})])
-    outbox.notify(USERS, user.id)

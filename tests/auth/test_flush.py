@@ -10,7 +10,7 @@ from chalicelib.core.config import settings
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import LIMITS, run
 from tests.support.clocks import later
-from tests.support.people import signed_in
+from tests.support.people import claims_of, logged_in, signed_in
 from tests.support.queues import drain
 
 
@@ -30,6 +30,16 @@ def flushed(services, monkeypatch):
 
     aws.interceptors.append(answer)
     return seen
+
+
+@pytest.mark.parametrize("one", [True, False])
+def test_revoking_sessions_flushes(client, services, flushed, one):
+    ada = signed_in(client, services)
+    other = logged_in(client, ada.email)
+    path = f"/{claims_of(other['access_token'])['origin_jti']}" if one else ""
+    assert ada.client.delete(f"/v1/auth/sessions{path}").status == 204
+    drain(services)
+    assert len(flushed) == 1
 
 
 def test_a_log_out_flushes(client, services, flushed):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.core import ids
+from tests.budgets.account import ACCOUNT
 from tests.support import people
 from tests.support.aws import Services
 from tests.support.canned_responses import new_shortcut
@@ -361,6 +362,7 @@ REQUESTS: dict[str, Prepare] = {
     "POST /v1/auth/refresh": _with_refresh_token("refresh"),
     "POST /v1/auth/logout": _with_refresh_token("logout"),
     "GET /v1/auth/me": _v1("GET", "/v1/auth/me"),
+    **ACCOUNT,
     "POST /v1/auth/forgot-password": _forgot,
     "POST /v1/auth/reset-password": _reset,
     "POST /v1/auth/accept-invite": _accept,

@@ -104,6 +104,8 @@ def people(client: Any, services: Any) -> None:
     person = signed_in(client, services)
     client.post("/v1/auth/login", {"email": person.email, "password": "a wrong password"})
     client.post("/v1/auth/refresh", {"refresh_token": person.tokens["refresh_token"]})
+    client.using(User_Agent="Firefox").post("/v1/auth/login", {"email": person.email, "password": PASSWORD})
+    assert person.client.get("/v1/auth/sessions").status == 200
     client.post("/v1/auth/logout", {"refresh_token": logged_in(client, person.email)["refresh_token"]})
     client.post("/v1/auth/forgot-password", {"email": person.email})
     drain(services)
