@@ -39,6 +39,7 @@ from chalicelib.messages import routes as messages_routes
 from chalicelib.messages import store as messages_store
 from chalicelib.messenger import routes as messenger_routes
 from chalicelib.tenants import mails as tenants_mails
+from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
 from chalicelib.tenants.service import also_create
 from chalicelib.visitors import routes as visitors_routes
@@ -90,7 +91,13 @@ jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
 
 read_frequent_with(messages_store.undispatched)
 log_store.read_rows_with("m#", messages_store.event_from_item)
-for consumer in (auth_flush.on_event, auth_mails.on_event, tenants_mails.on_event, jobs.on_event):
+for consumer in (
+    auth_flush.on_event,
+    auth_mails.on_event,
+    tenants_mails.on_event,
+    tenants_people.on_event,
+    jobs.on_event,
+):
     subscribe(consumer)
 
 

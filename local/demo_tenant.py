@@ -88,7 +88,7 @@ class TenantSeed:
             user = users.find_user(user_id)
             if user is None:
                 raise LookupError(f"{self._plan.members[role].email} has neither been made nor found")
-            reset = mail_tokens.Reset(user.id, user.password_version)
+            reset = mail_tokens.Reset.of(user)
             auth.reset_password(mail_tokens.for_reset(reset, clock.now_s() + mail_tokens.RESET_S), password)
         return {"id": user_id, "email": self._plan.members[role].email, "password": password}
 

@@ -1,27 +1,36 @@
 """The tokens in our mails' links: stateless, so that nothing secret is stored, and single-use by what they name.
 
-A verification names a registration, which its use deletes. A reset names the password's version, which its use raises.
+A verification names a registration and a new address the request for it, which their use deletes. A reset names the
+versions of the password and the address, so that it ends with either.
 """
 
 import hmac
 from dataclasses import dataclass
 
-from chalicelib.auth.models import InvalidTokenError
+from chalicelib.auth.models import InvalidTokenError, User
 from chalicelib.core import clock, ids, keyring, tokens
 
 VERIFY_S = 86_400
 RESET_S = 3_600
 
-_VERIFY, _RESET = "parley_ev_", "parley_pr_"
+CHANGE_S = 3_600
+
+_VERIFY, _RESET, _CHANGE = "parley_ev_", "parley_pr_", "parley_ec_"
 _MAC_BYTES = 16
 
 
 @dataclass(frozen=True)
 class Reset:
-    """Whose password may be set, and which version of it that replaces."""
+    """Whose password may be set, which version of it that replaces, and to which of their addresses the link went."""
 
     user_id: str
     password_version: int
+    email_version: int
+
+    @classmethod
+    def of(cls, user: User) -> "Reset":
+        """Return what a link to the user may do now."""
+        return cls(user.id, user.password_version, user.email_version)
 
 
 def for_registration(registration_id: str, expires_at_s: int) -> str:
@@ -38,15 +47,28 @@ def read_registration(token: str) -> str:
 
 def for_reset(reset: Reset, expires_at_s: int) -> str:
     """Return the token that sets a new password."""
-    version = reset.password_version.to_bytes(4, "big")
-    return _sealed(_RESET, ids.to_bytes(reset.user_id), version, expires_at_s.to_bytes(4, "big"))
+    versions = [version.to_bytes(4, "big") for version in (reset.password_version, reset.email_version)]
+    return _sealed(_RESET, ids.to_bytes(reset.user_id), *versions, expires_at_s.to_bytes(4, "big"))
 
 
 def read_reset(token: str) -> Reset:
     """Return what the token allows; raises InvalidTokenError."""
-    identifier, version, expiry = _opened(_RESET, token, 16, 4, 4)
+    identifier, password, email, expiry = _opened(_RESET, token, 16, 4, 4, 4)
     _check_time(expiry)
-    return Reset(ids.from_bytes("usr", identifier), int.from_bytes(version, "big"))
+    versions = int.from_bytes(password, "big"), int.from_bytes(email, "big")
+    return Reset(ids.from_bytes("usr", identifier), *versions)
+
+
+def for_email_change(change_id: str, expires_at_s: int) -> str:
+    """Return the token that moves an account to a new address."""
+    return _sealed(_CHANGE, ids.to_bytes(change_id), expires_at_s.to_bytes(4, "big"))
+
+
+def read_email_change(token: str) -> str:
+    """Return the id of the request for a new address; raises InvalidTokenError."""
+    identifier, expiry = _opened(_CHANGE, token, 16, 4)
+    _check_time(expiry)
+    return ids.from_bytes("chg", identifier)
 
 
 def _sealed(prefix: str, *parts: bytes) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.core.errors import ApiError, ConflictError, ForbiddenError, UnauthenticatedError
 from chalicelib.core.http import Role
+from chalicelib.tenants.models import Language
 
 MAX_USER_AGENT = 256  # characters kept
 
@@ -19,6 +20,8 @@ class User:
     password_version: int  # raised with every change: what was made under another one, session or link, is over
     created_at: int
     disabled: bool = False  # by an operator, in the table
+    language: Language = "en"  # of mails to them
+    email_version: int = 0  # raised with every change of the address: links that went to the one before are over
     pos: int = 0  # of their last event; a change is conditioned on it
 
 
@@ -30,6 +33,17 @@ class Registration:
     email: str
     name: str | None
     password_hash: str
+
+
+@dataclass(frozen=True)
+class EmailChange:
+    """A user's wish for another address; gone once confirmed, or after two hours."""
+
+    id: str
+    user_id: str
+    email: str
+    password_version: int  # it ends with the password and with the address that it was made under
+    email_version: int
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,16 @@ class TokenUsedError(ConflictError):
 class InvalidCredentialsError(UnauthenticatedError):
     code = "invalid_credentials"
     default_message = "E-mail or password is wrong, or the address is not verified yet."
+
+
+class WrongPasswordError(ForbiddenError):
+    code = "wrong_password"
+    default_message = "That is not your password."
+
+
+class AddressTakenError(ConflictError):
+    code = "address_taken"
+    default_message = "This address has an account of its own by now, so yours stays where it is."
 
 
 class InvalidRefreshTokenError(UnauthenticatedError):

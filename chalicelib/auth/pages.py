@@ -97,6 +97,12 @@ _FORMS = {
         "Confirm",
         "Your address is confirmed. You can log in now.",
     ),
+    "confirm-email": _Form(
+        "Use this e-mail address",
+        "/v1/auth/confirm-email",
+        "Confirm",
+        "Your account has this address now. Log in with it from now on.",
+    ),
     "reset-password": _Form(
         "Choose a new password",
         "/v1/auth/reset-password",

@@ -26,15 +26,15 @@ _COMMON_WORDS = (
 _COMMON = frozenset(_COMMON_WORDS.split())
 
 
-def check_policy(password: str, email: str) -> None:
+def check_policy(password: str, email: str, param: str = "password") -> None:
     """Raise InvalidError for a password that is anybody's first guess. Its length is the request model's matter."""
     folded = password.casefold()
     if folded in _COMMON:
         raise InvalidError.field(
-            "password", "This is one of the most common passwords. Choose another.", "password_too_common"
+            param, "This is one of the most common passwords. Choose another.", "password_too_common"
         )
     if folded == email.casefold():
-        raise InvalidError.field("password", "Choose something other than your e-mail address.", "password_is_email")
+        raise InvalidError.field(param, "Choose something other than your e-mail address.", "password_is_email")
 
 
 def hashed(password: str) -> str:

@@ -1,7 +1,8 @@
 """`/v1/auth/*`, the public keys, and the pages behind the links in our mails."""
 
-from chalicelib.auth import keys, pages, service, sessions
+from chalicelib.auth import account, keys, pages, service, sessions
 from chalicelib.auth.models import (
+    AddressTakenError,
     Device,
     InvalidCredentialsError,
     InvalidRefreshTokenError,
@@ -12,9 +13,13 @@ from chalicelib.auth.models import (
     SignupClosedError,
     TokenUsedError,
     User,
+    WrongPasswordError,
 )
 from chalicelib.auth.schemas import (
     AcceptInvitation,
+    ChangeEmail,
+    ChangePassword,
+    ConfirmEmail,
     ForgotPassword,
     JoinedOut,
     JwksOut,
@@ -27,6 +32,7 @@ from chalicelib.auth.schemas import (
     ResetPassword,
     SentOut,
     TokensOut,
+    UpdateProfile,
     UserOut,
     VerifyEmail,
 )
@@ -106,7 +112,50 @@ def log_out(call: Call, body: RefreshToken) -> None:  # noqa: ARG001
 @api.get("/v1/auth/me", tenant=False, answer=ProfileOut)
 def show_me(call: Call) -> Profile:
     """Show the caller and the tenants they belong to."""
-    return service.get_profile(call.principal.id, call.principal.session_id)
+    return account.get_profile(call.principal)
+
+
+@api.patch("/v1/auth/me", tenant=False, body=UpdateProfile, answer=ProfileOut)
+def update_me(call: Call, body: UpdateProfile) -> Profile:
+    """Change your name or language. The members' lists of your tenants follow within seconds."""
+    return account.update_profile(call.principal, body.given())
+
+
+@api.post(
+    "/v1/auth/change-password",
+    tenant=False,
+    body=ChangePassword,
+    answer=UserOut,
+    errors=(WrongPasswordError, RateLimitedError),
+)
+def change_password(call: Call, body: ChangePassword) -> User:
+    """Choose another password. Ends all your other sessions, and a mail tells you."""
+    return account.change_password(call.principal, body.current_password, body.new_password)
+
+
+@api.post(
+    "/v1/auth/change-email",
+    tenant=False,
+    body=ChangeEmail,
+    answer=SentOut,
+    status=202,
+    errors=(WrongPasswordError, RateLimitedError),
+)
+def change_email(call: Call, body: ChangeEmail) -> SentOut:
+    """Ask to move your account to another address. The answer is the same whether or not that has an account."""
+    return account.change_email(call.principal, body.email, body.password)
+
+
+@api.post(
+    "/v1/auth/confirm-email",
+    public=True,
+    body=ConfirmEmail,
+    answer=UserOut,
+    errors=(*_LINK_ERRORS, AddressTakenError),
+)
+def confirm_email(call: Call, body: ConfirmEmail) -> User:  # noqa: ARG001
+    """Move the account to the new address with the token of the mail. Tokens work once, for one hour."""
+    return account.confirm_email(body.token)
 
 
 @api.get("/v1/auth/sessions", tenant=False, query=PageQuery, answer=OwnSessionOut, paged=True)
@@ -169,6 +218,12 @@ def show_verification(call: Call) -> Raw:
 def show_reset(call: Call) -> Raw:
     """Show the page that sets a new password."""
     return _page(call, "reset-password")
+
+
+@api.get("/auth/confirm-email", public=True, raw=HTML)
+def show_email_change(call: Call) -> Raw:
+    """Show the page that confirms a new address."""
+    return _page(call, "confirm-email")
 
 
 @api.get("/auth/accept-invite", public=True, raw=HTML)

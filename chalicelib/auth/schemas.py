@@ -8,6 +8,7 @@ from chalicelib.auth.models import OwnSession, User
 from chalicelib.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import Email, Name, Timestamp
+from chalicelib.tenants.models import Language
 
 NewPassword = Annotated[
     str,
@@ -71,6 +72,33 @@ class AcceptInvitation(Request):
     name: Name | None = None
 
 
+class UpdateProfile(Request):
+    """What to change about oneself; what is absent stays."""
+
+    name: Name = Field(default_factory=str)
+    language: Language = Field(default_factory=lambda: "en", description="Of the mails we send you.")
+
+
+class ChangePassword(Request):
+    """The password there is and the one to come."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
+class ChangeEmail(Request):
+    """The new address, and the account's password."""
+
+    email: Email
+    password: Password
+
+
+class ConfirmEmail(Request):
+    """The token of the mail to the new address."""
+
+    token: Token
+
+
 class RegisteredOut(Response):
     """What happens next; the same whether or not the address has an account."""
 
@@ -109,13 +137,14 @@ class MembershipOut(Response):
 class ProfileOut(UserOut):
     """A user and their tenants."""
 
+    language: Language
     memberships: list[MembershipOut]
 
     @classmethod
     def of(cls, profile: Any) -> "ProfileOut":  # noqa: ANN401 - a Profile; wider because UserOut.of takes a User
         """Show a profile."""
         memberships = [MembershipOut(tenant_id=tenant, role=role.label) for tenant, role in profile.memberships.items()]
-        return cls(**UserOut.of(profile.user).model_dump(), memberships=memberships)
+        return cls(**UserOut.of(profile.user).model_dump(), language=profile.user.language, memberships=memberships)
 
 
 class JoinedOut(Response):

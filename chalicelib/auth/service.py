@@ -1,26 +1,22 @@
-"""What a person does about their account: sign up, verify, log in, forget the password, accept an invitation."""
+"""How a person gets into their account: sign up, verify, log in, forget the password, accept an invitation."""
 
-from chalicelib.auth import mail_tokens, passwords, session_store, sessions, store
+from chalicelib.auth import attempts, mail_tokens, passwords, sessions, store
 from chalicelib.auth.mail_tokens import Reset
 from chalicelib.auth.models import (
     Device,
     InvalidCredentialsError,
     InvalidTokenError,
-    Profile,
     Registration,
     SignupClosedError,
     TokenUsedError,
     User,
 )
 from chalicelib.auth.schemas import JoinedOut, RegisteredOut, SentOut, TokensOut, UserOut
-from chalicelib.core import clock, ids, keyring, ratelimit, table
+from chalicelib.core import clock, ids, ratelimit, table
 from chalicelib.core.config import settings
-from chalicelib.core.errors import InvalidError, RateLimitedError, UnauthenticatedError
+from chalicelib.core.errors import InvalidError, RateLimitedError
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import AlreadyMemberError
-
-MAILS_PER_ADDRESS = 10  # that anyone may cause to be sent to one mailbox in an hour
-WINDOW_S = 900
 
 
 def register(email: str, password: str, name: str | None, source_ip: str) -> RegisteredOut:
@@ -31,8 +27,8 @@ def register(email: str, password: str, name: str | None, source_ip: str) -> Reg
     if not settings().signup_open:
         raise SignupClosedError
     passwords.check_policy(password, email)
-    _count_address(source_ip)
-    _count_mail(email)
+    attempts.count_address(source_ip)
+    attempts.count_mail(email)
     store.add_registration(Registration(ids.new("reg"), email, name, passwords.hashed(password)))
     return RegisteredOut(email=email, name=name, status="verification_sent")
 
@@ -60,8 +56,8 @@ def log_in(email: str, password: str, device: Device, source_ip: str) -> TokensO
 
     Raises InvalidCredentialsError and RateLimitedError; every try counts before its password is looked at.
     """
-    account = _account(email)
-    _count_address(source_ip)
+    account = attempts.account(email)
+    attempts.count_address(source_ip)
     ratelimit.take_attempt(account)
     user = store.find_user(store.find_user_id(email) or store.NOBODY)
     right = passwords.matches(password, user.password_hash if user else None)
@@ -71,24 +67,14 @@ def log_in(email: str, password: str, device: Device, source_ip: str) -> TokensO
     return sessions.start(user, device)
 
 
-def get_profile(user_id: str, session_id: str) -> Profile:
-    """Return a user and their memberships as they are now; raises UnauthenticatedError if their session is over."""
-    keys = store.user_key(user_id), tenants.person_key(user_id), session_store.session_key(user_id, session_id)
-    rows = table.USERS.batch_get(keys, consistent=True)
-    user, person = store.user_from_item(rows.get(keys[0])), tenants.person_from_item(rows.get(keys[1]))
-    if user is None or not sessions.is_live(session_store.session_from_item(rows.get(keys[2])), user):
-        raise UnauthenticatedError
-    return Profile(user, dict(person.memberships) if person else {})
-
-
 def forgot_password(email: str, source_ip: str) -> SentOut:
     """Ask for a link to choose a new password. As with `register`, the dispatcher finds out whether there is a user.
 
     Raises RateLimitedError for the caller's address; a mailbox that got too many mails just gets no more.
     """
-    _count_address(source_ip)
+    attempts.count_address(source_ip)
     try:
-        _count_mail(email)
+        attempts.count_mail(email)
     except RateLimitedError:
         return SentOut(status="sent")
     store.add_reset_request(ids.new("rst"), email)
@@ -103,19 +89,17 @@ def reset_password(token: str, password: str) -> User:
         user = store.find_user(reset.user_id)
         if user is None:
             raise InvalidTokenError
-        if user.password_version != reset.password_version:
+        if Reset.of(user) != reset:
             raise TokenUsedError
         passwords.check_policy(password, user.email)
-        try:
-            changed = {"pw": password_hash, "pwv": user.password_version + 1}
-            store.change_user(user, "user.password_changed", changed)
-        except table.ConditionFailedError:
-            raise table.StaleError from None
+        changed = {"pw": password_hash, "pwv": user.password_version + 1}
+        first = user.password_hash is None  # of an account that an operator made: nobody needs a warning
+        store.change_user(user, "user.password_set" if first else "user.password_changed", changed)
         return user
 
     password_hash = passwords.hashed(password)
     user = table.retrying(attempt)
-    ratelimit.forget_attempts(_account(user.email))
+    ratelimit.forget_attempts(attempts.account(user.email))
     return user
 
 
@@ -159,7 +143,7 @@ def create_owner(email: str, name: str | None) -> tuple[User, str] | None:
     except table.ConditionFailedError:
         return None
     expires_at_s = clock.now_s() + mail_tokens.VERIFY_S
-    token = mail_tokens.for_reset(Reset(user.id, user.password_version), expires_at_s)
+    token = mail_tokens.for_reset(Reset.of(user), expires_at_s)
     return user, reset_link(token)
 
 
@@ -177,18 +161,3 @@ def _invited(email: str, password: str | None, password_hash: str | None, name: 
 
 def _new_user(email: str, name: str | None, password_hash: str | None) -> User:
     return User(ids.new("usr"), email, name, password_hash, password_version=1, created_at=clock.now_ms())
-
-
-def _account(email: str) -> str:
-    """Return the name under which tries of an account's password are counted."""
-    return f"login#{keyring.keyed_hash('login', email).hex()}"
-
-
-def _count_address(source_ip: str) -> None:
-    name = f"address#{keyring.keyed_hash('address', source_ip).hex()}"
-    ratelimit.count_in_window(name, settings().login_attempts_per_address, WINDOW_S)
-
-
-def _count_mail(email: str) -> None:
-    name = f"mail#{keyring.keyed_hash('mail', email).hex()}"
-    ratelimit.count_in_window(name, MAILS_PER_ADDRESS, 3600)

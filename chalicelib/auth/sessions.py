@@ -129,11 +129,7 @@ def revoke_others(caller: Principal) -> None:
     def attempt() -> None:
         current, user = find_own(caller)
         changed = {"pwv": user.password_version + 1}
-        keeping = session_store.keeping_session(current)
-        try:
-            store.change_user(user, "user.sessions_revoked", changed, also=[keeping])
-        except ConditionFailedError:
-            raise StaleError from None
+        store.change_user(user, "user.sessions_revoked", changed, also=[session_store.keeping_session(current)])
 
     retrying(attempt)
 

@@ -1,17 +1,27 @@
-"""Rows of users, registrations and reset requests."""
+"""Rows of users, registrations, and requests for a new password or address."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib.auth.models import Registration, User
+from chalicelib.auth.models import EmailChange, Registration, User
 from chalicelib.core import clock, keyring
 from chalicelib.core.items import Item
-from chalicelib.core.table import GUARDS, NOTHING, USERS, Key, Write, live, transact
+from chalicelib.core.table import (
+    GUARDS,
+    NOTHING,
+    USERS,
+    ConditionFailedError,
+    Key,
+    StaleError,
+    Write,
+    live,
+    transact,
+)
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
 
 REGISTRATION_S = 90_000  # an hour longer than its link, so that a late click is told the truth
-REQUEST_S = 7_200
+REQUEST_S = 7_200  # of a reset or a change of address: an hour longer than its link, as above
 
 NOBODY = "usr_" + 26 * "0"  # read where there is no user, so that both cost the same
 
@@ -49,6 +59,8 @@ def user_from_item(row: Item | None) -> User | None:
         password_version=row["pwv"],
         created_at=row["c"],
         disabled=row.get("off", False),
+        language=row.get("lang", "en"),
+        email_version=row.get("ev", 0),
         pos=row["pos"],
     )
 
@@ -75,6 +87,14 @@ def creating_user(user: User) -> list[Write]:
     ]
 
 
+def moving_email(user: User, new: str) -> list[Write]:
+    """Return the writes that give up a user's address for another; the first one's condition: nobody has it."""
+    return [
+        GUARDS.putting(_email_guard(new), "-", {"user": user.id}, absent=True),
+        GUARDS.deleting(_email_guard(user.email), "-", when={"user": user.id}),
+    ]
+
+
 def change_user(
     user: User,
     event_type: str,
@@ -83,13 +103,19 @@ def change_user(
     also: Sequence[Write] = (),
     result: object = NOTHING,
 ) -> None:
-    """Change a user's row, record why, and commit `also` with it; raises ConditionFailedError. One transaction.
+    """Change a user's row, record why, and commit `also` with it. One transaction.
 
-    It fails if anything that has an event happened to the user since they were read.
+    Raises StaleError if anything that has an event happened to the user since they were read, and ConditionFailedError
+    when a condition of `also` does not hold.
     """
     # The event names the user and nothing else: events outlive what a person may want forgotten.
     event = NewEvent(event_type, {"id": user.id}, {"type": "user", "id": user.id})
-    transact([*recording(user, event, changed), *also], result=result)
+    try:
+        transact([*recording(user, event, changed), *also], result=result)
+    except ConditionFailedError as exc:
+        if user_key(user.id) in {write.key for write in exc.failed}:
+            raise StaleError from exc
+        raise
     outbox.notify(USERS, user.id)
 
 
@@ -102,8 +128,8 @@ def recording(user: User, event: NewEvent, changed: Mapping[str, Any]) -> list[W
     ]
 
 
-# Registrations (`reg_…`) and reset requests (`rst_…`): pk the id, sk `meta`. Aggregates of one event, so that the
-# dispatcher finds out whether there is a user, and the request does the same work either way.
+# Registrations (`reg_…`), reset requests (`rst_…`) and changes of address (`chg_…`): pk the id, sk `meta`. Aggregates
+# of one event, so that the dispatcher finds out whether there is a user, and the request does the same work either way.
 
 
 def add_registration(registration: Registration) -> None:
@@ -117,7 +143,13 @@ def add_reset_request(request_id: str, email: str) -> None:
     _add_request(request_id, "user.password_reset_requested", {"email": email}, REQUEST_S)
 
 
-def _add_request(request_id: str, event_type: str, row: dict[str, Any], keep_s: int) -> None:
+def add_email_change(change: EmailChange, *, result: object) -> None:
+    """Write a request for a new address and its event. One write."""
+    row = {"user": change.user_id, "email": change.email, "pwv": change.password_version, "ev": change.email_version}
+    _add_request(change.id, "user.email_change_requested", row, REQUEST_S, result)
+
+
+def _add_request(request_id: str, event_type: str, row: dict[str, Any], keep_s: int, result: object = NOTHING) -> None:
     # The event names the row and nothing else: events outlive it by weeks.
     event = NewEvent(event_type, {"id": request_id}, {"type": "system"})
     row |= {"exp": clock.now_s() + keep_s, **outbox.new_aggregate(USERS, request_id, 1)}
@@ -125,7 +157,8 @@ def _add_request(request_id: str, event_type: str, row: dict[str, Any], keep_s: 
         [
             USERS.putting(request_id, "meta", row, absent=True),
             *outbox.event_writes(USERS, request_id, 0, [event], logged=False),
-        ]
+        ],
+        result=result,
     )
     outbox.notify(USERS, request_id)
 
@@ -145,3 +178,14 @@ def find_reset_email(request_id: str) -> str | None:
     """Return the address that a new password was asked for."""
     row = live(USERS.get(request_id, "meta", consistent=True), clock.now_s())
     return row["email"] if row else None
+
+
+def find_email_change(change_id: str) -> EmailChange | None:
+    """Read a change of address that is neither confirmed nor expired."""
+    row = live(USERS.get(change_id, "meta", consistent=True), clock.now_s())
+    return EmailChange(change_id, row["user"], row["email"], row["pwv"], row["ev"]) if row else None
+
+
+def ending_email_change(change_id: str) -> Write:
+    """Return the write that uses a change of address up; its condition fails when that has happened."""
+    return USERS.deleting(change_id, "meta", exists=True)

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chalicelib.core import clock, table
+from chalicelib.core import clock, keyring, table
 from chalicelib.core.errors import ContentionError, InvalidError
 from chalicelib.core.items import Item
 
@@ -39,7 +39,8 @@ class Guard:
         if not key.strip() or len(key) > MAX_KEY_LENGTH or not key.isprintable():
             raise InvalidError.field("Idempotency-Key", f"Give 1 to {MAX_KEY_LENGTH} printable characters.")
         name = hashlib.sha256(f"{caller_id}\x00{route}\x00{key}".encode()).hexdigest()
-        return Guard(rows, f"idem#{name}", hashlib.sha256(body).hexdigest())
+        # Keyed, because a body may hold a password, which a bare hash would leave to be guessed at.
+        return Guard(rows, f"idem#{name}", keyring.keyed_hash("idempotency", body).hex())
 
     def find(self) -> Answer | None:
         """Return the recorded answer, or None. Raises InvalidError if the key came with another body. One read."""

@@ -2,6 +2,7 @@
 
 # By code of the envelope. A test compares the names with the errors that there are.
 CURES = {
+    "address_taken": "Log in to the account that has the address, or ask for another address.",
     "already_invited": "Resend that invitation, or revoke it and invite anew.",
     "already_member": "Change the member's role instead.",
     "attribute_exists": "Change the one there is, or choose another key.",
@@ -60,4 +61,5 @@ CURES = {
     "unsupported_media_type": "Send `Content-Type: application/json`.",
     "viewer_cannot_be_assigned": "Assign an agent, admin or owner, or change the viewer's role first.",
     "wrong_credential": "Use the credential the operation names: a user's token, an API key or a visitor's token.",
+    "wrong_password": "Give the account's password; a forgotten one is renewed with POST /v1/auth/forgot-password.",
 }

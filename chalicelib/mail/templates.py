@@ -45,6 +45,29 @@ _ENGLISH = {
         "The link works once, for one hour, and ends all your sessions. If it was not you, do nothing: "
         "your password stays as it is.",
     ),
+    "password_changed": Template(
+        "Your password has been changed",
+        "The password of your Parley account has just been changed, and all other sessions have been ended.",
+        after="If it was not you, ask for a new password on the log-in page at once, and tell your administrator.",
+    ),
+    "confirm_email": Template(
+        "Confirm your new e-mail address",
+        "Somebody, hopefully you, wants to move their Parley account to this address. Confirm it to finish:",
+        "Use this address",
+        "The link works once, for one hour. If it was not you, do nothing: no account is moved.",
+    ),
+    "address_in_use": Template(
+        "This address has an account already",
+        "Somebody, hopefully you, has tried to move another Parley account to this address, which has its own.",
+        after="Nothing has changed. To use this address for the other account, move this one elsewhere first.",
+    ),
+    "email_change_requested": Template(
+        "Somebody wants to change your e-mail address",
+        "Somebody, hopefully you, has asked to move your Parley account to another address. "
+        "It is moved when the link in a mail to that address is opened within the hour.",
+        after="If it was not you, somebody knows your password: change it now, which ends that link and all other "
+        "sessions.",
+    ),
     "invitation": Template(
         "You are invited to {tenant} on Parley",
         "You are invited to join “{tenant}” on Parley as {role}. Accept here:",

@@ -192,7 +192,7 @@ def accepting(
         *store.changing_tenant(tenant, event, {"owners": owners}),
         *store.closing(invitation, "accepted"),
         store.joining(tenant.id, member),
-        store.adding_membership(user_id, tenant.id, member.role)
+        store.adding_membership(person, tenant.id, member.role)
         if person
         else store.new_person(Person(user_id, email, member.name, joined)),
     ]

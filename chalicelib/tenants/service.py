@@ -10,7 +10,7 @@ from typing import Any
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import NotFoundError, PreconditionFailedError
 from chalicelib.core.http import Principal, Role
-from chalicelib.core.table import ConditionFailedError, Write, retrying
+from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying
 from chalicelib.events.models import NewEvent
 from chalicelib.tenants import store
 from chalicelib.tenants.api_keys import authenticate_key
@@ -29,6 +29,7 @@ from chalicelib.tenants.models import (
 )
 from chalicelib.tenants.schemas import MemberOut, TenantOut
 from chalicelib.tenants.store import (
+    changing_person,
     find_for_change,
     get_tenant,
     is_member,
@@ -44,6 +45,7 @@ __all__ = [
     "accepting",
     "also_create",
     "authenticate_key",
+    "changing_person",
     "commit",
     "create_tenant",
     "find_for_change",
@@ -92,19 +94,23 @@ def create_tenant(
 
     A slug that is not given is made from the name. Raises SlugTakenError for one that is given and taken.
     """
-    person = get_person(user_id)
-    if len(person.memberships) >= MAX_MEMBERSHIPS:
-        raise MembershipLimitError
-    for attempt in range(SLUG_ATTEMPTS):
-        chosen = slug or slug_of(name, distinct=attempt > 0)
-        try:
-            return _create(person, name, chosen, language, domain)
-        except ConditionFailedError as exc:
-            if not any(write.key.pk.endswith(f"#slug#{chosen}") for write in exc.failed):
-                raise
-            if slug:
-                break
-    raise SlugTakenError(param="slug")
+
+    def attempt() -> CreatedTenant:
+        person = get_person(user_id)
+        if len(person.memberships) >= MAX_MEMBERSHIPS:
+            raise MembershipLimitError
+        for number in range(SLUG_ATTEMPTS):
+            chosen = slug or slug_of(name, distinct=number > 0)
+            try:
+                return _create(person, name, chosen, language, domain)
+            except ConditionFailedError as exc:
+                if not any(write.key.pk.endswith(f"#slug#{chosen}") for write in exc.failed):
+                    raise StaleError from exc  # the person has changed since they were read
+                if slug:
+                    break
+        raise SlugTakenError(param="slug")
+
+    return retrying(attempt)
 
 
 def _create(person: Person, name: str, slug: str, language: Language, domain: str | None) -> CreatedTenant:
@@ -121,7 +127,7 @@ def _create(person: Person, name: str, slug: str, language: Language, domain: st
     writes = [
         *store.creating_tenant(tenant, events),
         store.joining(tenant.id, owner),
-        store.adding_membership(person.user_id, tenant.id, Role.OWNER),
+        store.adding_membership(person, tenant.id, Role.OWNER),
         *(write for each in started for write in each.writes),
     ]
     widget = next((each.default_widget for each in started if each.default_widget), None)

@@ -169,6 +169,12 @@ def changing_role(tenant_id: str, member: Member, role: Role) -> list[Write]:
     ]
 
 
+def renaming(tenant_id: str, before: Member, after: Member) -> Write:
+    """Return the write that gives a member's row another name or address unless somebody else has changed it."""
+    changed = {"email": after.email, "name": after.name, "v": after.version}
+    return tenant_rows(tenant_id).updating("member", after.user_id, set_=changed, when={"v": before.version})
+
+
 def leaving(tenant_id: str, member: Member) -> list[Write]:
     """Return the writes that end a membership, in the tenant and with the person."""
     return [
@@ -275,7 +281,27 @@ def new_person(person: Person) -> Write:
     return USERS.putting(person.user_id, "person", row, absent=True)
 
 
-def adding_membership(user_id: str, tenant_id: str, role: Role) -> Write:
-    """Return the write that makes a person belong to one more tenant."""
+def changing_person(user_id: str, changed: Mapping[str, Any]) -> Write:
+    """Return the write that changes a person's `name` or `email`."""
+    return USERS.updating(user_id, "person", set_=changed, exists=True)
+
+
+def requiring_person(person: Person) -> Write:
+    """Return the condition that a person is still called and reached as they were read."""
+    return USERS.checking(person.user_id, "person", when={"email": person.email, "name": person.name})
+
+
+def adding_membership(person: Person, tenant_id: str, role: Role) -> Write:
+    """Return the write that makes a person belong to one more tenant, for as long as they are as they were read.
+
+    Else a member's row could be made of a name or address that the person has just given up.
+    """
     path = f"in.{tenant_id}"
-    return USERS.updating(user_id, "person", set_={path: role.label}, when={path: None}, exists=True)
+    when = {path: None, "email": person.email, "name": person.name}
+    return USERS.updating(person.user_id, "person", set_={path: role.label}, when=when, exists=True)
+
+
+def list_memberships(person: Person) -> dict[str, Member]:
+    """Read a person's rows as a member, by tenant. One call: nobody belongs to more than a hundred tenants."""
+    keys = {tenant_rows(tenant_id).key("member", person.user_id): tenant_id for tenant_id in person.memberships}
+    return {keys[key]: member_from_item(row) for key, row in batch_get(list(keys), consistent=True).items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.auth import mail_tokens, service, store
+from chalicelib.auth import attempts, mail_tokens, service, store
 from chalicelib.core import ids, tokens
 from chalicelib.core.config import settings
 from chalicelib.core.http import Principal, Role
@@ -36,7 +36,8 @@ DAY_MS = 86_400_000
 
 def limit(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     changed_settings = dataclasses.replace(settings(), **changed)
-    monkeypatch.setattr(service, "settings", lambda: changed_settings)
+    for module in (service, attempts):
+        monkeypatch.setattr(module, "settings", lambda: changed_settings)
 
 
 class TestRegister:
@@ -450,7 +451,7 @@ class TestAcceptInvitation:
 
 
 class TestPages:
-    @pytest.mark.parametrize("name", ["verify-email", "reset-password", "accept-invite"])
+    @pytest.mark.parametrize("name", ["verify-email", "reset-password", "accept-invite", "confirm-email"])
     def test_each_link_opens_a_page_that_runs_its_own_script_only(self, client, name):
         page = client.get(f"/auth/{name}?token=x")
         assert page.status == 200

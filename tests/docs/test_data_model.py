@@ -113,7 +113,14 @@ def people(client: Any, services: Any) -> None:
     registered(client, services, new_email())
     for _ in range(12):
         client.post("/v1/auth/login", {"email": "nobody@example.com", "password": "guess me once"})
+    person = signed_in(client, services)
     person.client.post("/v1/tenants", {"name": "Once"}, Idempotency_Key=unique())
+    person.client.patch("/v1/auth/me", {"name": "Ada King"})
+    for email in (new_email(), new_email()):
+        person.client.post("/v1/auth/change-email", {"email": email, "password": PASSWORD})
+        drain(services)
+    client.post("/v1/auth/confirm-email", {"token": link_token(services, email)})
+    drain(services)
 
 
 def tenants(client: Any, services: Any) -> None:
