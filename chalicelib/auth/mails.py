@@ -9,7 +9,12 @@ from chalicelib.events.models import Event
 from chalicelib.mail.models import Mail
 from chalicelib.mail.service import enqueue
 
-_NOTICES = {"user.password_changed"}  # each has a template of its name
+_NOTICES = {  # each has a template of its name
+    "user.password_changed",
+    "user.totp_enabled",
+    "user.totp_disabled",
+    "user.recovery_code_used",
+}
 
 
 def on_event(event: Event) -> None:

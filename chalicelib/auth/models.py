@@ -10,6 +10,30 @@ MAX_USER_AGENT = 256  # characters kept
 
 
 @dataclass(frozen=True)
+class Totp:
+    """A second factor that is switched on."""
+
+    sealed: bytes  # the secret that the device has, encrypted
+    step: int  # the last time step whose code was used: none before it is good again
+    recovery: frozenset[str]  # hashes of the recovery codes that are left
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What a device needs to know, in the one answer that shows it."""
+
+    secret: str
+    otpauth_uri: str
+
+
+@dataclass(frozen=True)
+class RecoveryCodes:
+    """New recovery codes, in the one answer that shows them."""
+
+    codes: list[str]
+
+
+@dataclass(frozen=True)
 class User:
     """Somebody whose address is verified."""
 
@@ -22,6 +46,8 @@ class User:
     disabled: bool = False  # by an operator, in the table
     language: Language = "en"  # of mails to them
     email_version: int = 0  # raised with every change of the address: links that went to the one before are over
+    totp: Totp | None = None
+    totp_pending: bytes | None = None  # the sealed secret of one that is not switched on yet
     pos: int = 0  # of their last event; a change is conditioned on it
 
 
@@ -119,6 +145,42 @@ class TokenUsedError(ConflictError):
 class InvalidCredentialsError(UnauthenticatedError):
     code = "invalid_credentials"
     default_message = "E-mail or password is wrong, or the address is not verified yet."
+
+
+class TotpRequiredError(UnauthenticatedError):
+    code = "totp_required"
+    default_message = "This account has a second factor: give the code of your authenticator app as `totp`."
+
+    def __init__(self) -> None:
+        super().__init__(param="totp")
+
+
+class InvalidTotpError(UnauthenticatedError):
+    code = "invalid_totp"
+    default_message = "This code is wrong, too old or used already."
+
+    def __init__(self) -> None:
+        super().__init__(param="totp")
+
+
+class WrongCodeError(ForbiddenError):
+    code = "wrong_code"
+    default_message = "This code is wrong, too old or used already."
+
+
+class TotpEnabledError(ConflictError):
+    code = "totp_enabled"
+    default_message = "Your account has a second factor already. Switch it off to set up another."
+
+
+class TotpNotBegunError(ConflictError):
+    code = "totp_not_begun"
+    default_message = "Begin with POST /v1/auth/totp, which gives the secret for your authenticator app."
+
+
+class TotpNotEnabledError(ConflictError):
+    code = "totp_not_enabled"
+    default_message = "Your account has no second factor."
 
 
 class WrongPasswordError(ForbiddenError):

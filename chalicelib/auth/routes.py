@@ -1,18 +1,26 @@
 """`/v1/auth/*`, the public keys, and the pages behind the links in our mails."""
 
-from chalicelib.auth import account, keys, pages, service, sessions
+from chalicelib.auth import account, keys, pages, service, sessions, two_factor
 from chalicelib.auth.models import (
     AddressTakenError,
     Device,
+    Enrolment,
     InvalidCredentialsError,
     InvalidRefreshTokenError,
     InvalidTokenError,
+    InvalidTotpError,
     OwnSession,
     Profile,
+    RecoveryCodes,
     RefreshTokenReusedError,
     SignupClosedError,
     TokenUsedError,
+    TotpEnabledError,
+    TotpNotBegunError,
+    TotpNotEnabledError,
+    TotpRequiredError,
     User,
+    WrongCodeError,
     WrongPasswordError,
 )
 from chalicelib.auth.schemas import (
@@ -20,12 +28,16 @@ from chalicelib.auth.schemas import (
     ChangeEmail,
     ChangePassword,
     ConfirmEmail,
+    ConfirmWithTotp,
+    EnrolmentOut,
+    EnrolTotp,
     ForgotPassword,
     JoinedOut,
     JwksOut,
     LogIn,
     OwnSessionOut,
     ProfileOut,
+    RecoveryCodesOut,
     RefreshToken,
     Register,
     RegisteredOut,
@@ -35,6 +47,7 @@ from chalicelib.auth.schemas import (
     UpdateProfile,
     UserOut,
     VerifyEmail,
+    VerifyTotp,
 )
 from chalicelib.core.errors import NotFoundError, RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Raw
@@ -51,6 +64,7 @@ api = Api("Auth", kinds=("user",))
 HTML = "text/html; charset=utf-8"
 
 _LINK_ERRORS = (InvalidTokenError, TokenUsedError)
+_TOTP_ERRORS = (TotpNotEnabledError, WrongCodeError, WrongPasswordError, RateLimitedError)
 _INVITATION_ERRORS = (
     AlreadyMemberError,
     InvitationAcceptedError,
@@ -84,11 +98,11 @@ def verify_email(call: Call, body: VerifyEmail) -> User:  # noqa: ARG001 - every
     public=True,
     body=LogIn,
     answer=TokensOut,
-    errors=(InvalidCredentialsError, RateLimitedError),
+    errors=(InvalidCredentialsError, InvalidTotpError, TotpRequiredError, RateLimitedError),
 )
 def log_in(call: Call, body: LogIn) -> TokensOut:
-    """Begin a session."""
-    return service.log_in(body.email, body.password, _device(call), call.source_ip)
+    """Begin a session. An account with a second factor answers `totp_required` to the right password alone."""
+    return service.log_in(body.email, body.password, body.totp, _device(call), call.source_ip)
 
 
 @api.post(
@@ -156,6 +170,45 @@ def change_email(call: Call, body: ChangeEmail) -> SentOut:
 def confirm_email(call: Call, body: ConfirmEmail) -> User:  # noqa: ARG001
     """Move the account to the new address with the token of the mail. Tokens work once, for one hour."""
     return account.confirm_email(body.token)
+
+
+@api.post(
+    "/v1/auth/totp",
+    tenant=False,
+    body=EnrolTotp,
+    answer=EnrolmentOut,
+    status=201,
+    errors=(TotpEnabledError, WrongPasswordError, RateLimitedError),
+)
+def enrol_totp(call: Call, body: EnrolTotp) -> Enrolment:
+    """Begin with a second factor: get the secret for an authenticator app. Nothing changes until it is verified."""
+    return two_factor.enrol(call.principal, body.password)
+
+
+@api.post(
+    "/v1/auth/totp/verify",
+    tenant=False,
+    body=VerifyTotp,
+    answer=RecoveryCodesOut,
+    errors=(TotpEnabledError, TotpNotBegunError, WrongCodeError, RateLimitedError),
+)
+def verify_totp(call: Call, body: VerifyTotp) -> RecoveryCodes:
+    """Switch the second factor on with a first code, and get the recovery codes. Log-ins need a code from now on."""
+    return two_factor.switch_on(call.principal, body.code)
+
+
+@api.delete("/v1/auth/totp", tenant=False, body=ConfirmWithTotp, errors=_TOTP_ERRORS)
+def disable_totp(call: Call, body: ConfirmWithTotp) -> None:
+    """Switch the second factor off."""
+    two_factor.switch_off(call.principal, body.password, body.code)
+
+
+@api.post(
+    "/v1/auth/totp/recovery-codes", tenant=False, body=ConfirmWithTotp, answer=RecoveryCodesOut, errors=_TOTP_ERRORS
+)
+def renew_recovery_codes(call: Call, body: ConfirmWithTotp) -> RecoveryCodes:
+    """Get new recovery codes; the ones before no longer work."""
+    return two_factor.renew_recovery_codes(call.principal, body.password, body.code)
 
 
 @api.get("/v1/auth/sessions", tenant=False, query=PageQuery, answer=OwnSessionOut, paged=True)

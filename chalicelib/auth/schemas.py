@@ -1,10 +1,10 @@
 """What callers of `/v1/auth/*` send and see."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from chalicelib.auth.models import OwnSession, User
+from chalicelib.auth.models import Enrolment, OwnSession, RecoveryCodes, User
 from chalicelib.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import Email, Name, Timestamp
@@ -21,6 +21,7 @@ Password = Annotated[
     StringConstraints(min_length=1, max_length=MAX_LENGTH, strip_whitespace=False),
     Field(json_schema_extra={"format": "password"}),
 ]
+Code = Annotated[str, StringConstraints(min_length=6, max_length=20), Field(examples=["492039"])]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -43,6 +44,9 @@ class LogIn(Request):
 
     email: Email
     password: Password
+    totp: Code | None = Field(
+        default=None, description="The authenticator app's code, or a recovery code, if there is a second factor."
+    )
 
 
 class RefreshToken(Request):
@@ -99,6 +103,25 @@ class ConfirmEmail(Request):
     token: Token
 
 
+class EnrolTotp(Request):
+    """The account's password."""
+
+    password: Password
+
+
+class VerifyTotp(Request):
+    """A code of the authenticator app."""
+
+    code: Code
+
+
+class ConfirmWithTotp(Request):
+    """The account's password and a code, which may be a recovery code."""
+
+    password: Password
+    code: Code
+
+
 class RegisteredOut(Response):
     """What happens next; the same whether or not the address has an account."""
 
@@ -138,13 +161,16 @@ class ProfileOut(UserOut):
     """A user and their tenants."""
 
     language: Language
+    totp_enabled: bool = Field(description="Whether a log-in needs a second factor.")
     memberships: list[MembershipOut]
 
     @classmethod
     def of(cls, profile: Any) -> "ProfileOut":  # noqa: ANN401 - a Profile; wider because UserOut.of takes a User
         """Show a profile."""
         memberships = [MembershipOut(tenant_id=tenant, role=role.label) for tenant, role in profile.memberships.items()]
-        return cls(**UserOut.of(profile.user).model_dump(), language=profile.user.language, memberships=memberships)
+        user = profile.user
+        more = {"language": user.language, "totp_enabled": user.totp is not None, "memberships": memberships}
+        return cls(**UserOut.of(user).model_dump(), **more)
 
 
 class JoinedOut(Response):
@@ -189,6 +215,33 @@ class OwnSessionOut(Response):
             network=own.session.device.network,
             current=own.current,
         )
+
+
+class EnrolmentOut(Response):
+    """What an authenticator app needs, shown this once: the secret, and the same as the address behind a QR code."""
+
+    shown_once: ClassVar[frozenset[str]] = frozenset({"secret", "otpauth_uri"})
+    secret: str | None = Field(description="Null when this answer is a replay.", examples=["GEZDGNBVGY3TQOJQ"])
+    otpauth_uri: str | None = Field(examples=["otpauth://totp/Parley:ada%40example.com?secret=GEZDGNBVGY3TQOJQ"])
+
+    @classmethod
+    def of(cls, begun: Enrolment) -> "EnrolmentOut":
+        """Show a new secret."""
+        return cls(secret=begun.secret, otpauth_uri=begun.otpauth_uri)
+
+
+class RecoveryCodesOut(Response):
+    """Codes that each work once in place of the authenticator app's, shown this once."""
+
+    shown_once: ClassVar[frozenset[str]] = frozenset({"recovery_codes"})
+    recovery_codes: list[str] | None = Field(
+        description="Null when this answer is a replay.", examples=[["k7qm-2v9x-hd3t"]]
+    )
+
+    @classmethod
+    def of(cls, made: RecoveryCodes) -> "RecoveryCodesOut":
+        """Show new codes."""
+        return cls(recovery_codes=made.codes)
 
 
 class JwksOut(Response):

@@ -1,6 +1,6 @@
 """How a person gets into their account: sign up, verify, log in, forget the password, accept an invitation."""
 
-from chalicelib.auth import attempts, mail_tokens, passwords, sessions, store
+from chalicelib.auth import attempts, mail_tokens, passwords, sessions, store, two_factor
 from chalicelib.auth.mail_tokens import Reset
 from chalicelib.auth.models import (
     Device,
@@ -51,10 +51,11 @@ def verify_email(token: str) -> User:
     return user
 
 
-def log_in(email: str, password: str, device: Device, source_ip: str) -> TokensOut:
+def log_in(email: str, password: str, code: str | None, device: Device, source_ip: str) -> TokensOut:
     """Begin a session. Unknown, unverified and wrong are one error, after the same work and the same reads.
 
-    Raises InvalidCredentialsError and RateLimitedError; every try counts before its password is looked at.
+    Raises InvalidCredentialsError, RateLimitedError and, only once the password is right, what `two_factor.check`
+    does. Every try counts before its password is looked at, and only one with all that is needed forgets the others.
     """
     account = attempts.account(email)
     attempts.count_address(source_ip)
@@ -63,6 +64,7 @@ def log_in(email: str, password: str, device: Device, source_ip: str) -> TokensO
     right = passwords.matches(password, user.password_hash if user else None)
     if user is None or not right or user.disabled:
         raise InvalidCredentialsError
+    two_factor.check(user, code)
     ratelimit.forget_attempts(account)
     return sessions.start(user, device)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib.auth.models import EmailChange, Registration, User
+from chalicelib.auth.models import EmailChange, Registration, Totp, User
 from chalicelib.core import clock, keyring
 from chalicelib.core.items import Item
 from chalicelib.core.table import (
@@ -15,6 +15,7 @@ from chalicelib.core.table import (
     StaleError,
     Write,
     live,
+    run,
     transact,
 )
 from chalicelib.events import outbox
@@ -61,6 +62,8 @@ def user_from_item(row: Item | None) -> User | None:
         disabled=row.get("off", False),
         language=row.get("lang", "en"),
         email_version=row.get("ev", 0),
+        totp=Totp(row["tk"], row["ts"], frozenset(row.get("rc", ()))) if "tk" in row else None,
+        totp_pending=row.get("tp"),
         pos=row["pos"],
     )
 
@@ -101,17 +104,18 @@ def change_user(
     changed: Mapping[str, Any],
     *,
     also: Sequence[Write] = (),
+    when: Mapping[str, Any] | None = None,
     result: object = NOTHING,
 ) -> None:
     """Change a user's row, record why, and commit `also` with it. One transaction.
 
-    Raises StaleError if anything that has an event happened to the user since they were read, and ConditionFailedError
-    when a condition of `also` does not hold.
+    Raises StaleError if anything that has an event happened to the user since they were read, or an attribute is not
+    what `when` says, and ConditionFailedError when a condition of `also` does not hold.
     """
     # The event names the user and nothing else: events outlive what a person may want forgotten.
     event = NewEvent(event_type, {"id": user.id}, {"type": "user", "id": user.id})
     try:
-        transact([*recording(user, event, changed), *also], result=result)
+        transact([*recording(user, event, changed, when), *also], result=result)
     except ConditionFailedError as exc:
         if user_key(user.id) in {write.key for write in exc.failed}:
             raise StaleError from exc
@@ -119,13 +123,22 @@ def change_user(
     outbox.notify(USERS, user.id)
 
 
-def recording(user: User, event: NewEvent, changed: Mapping[str, Any]) -> list[Write]:
+def recording(
+    user: User, event: NewEvent, changed: Mapping[str, Any], when: Mapping[str, Any] | None = None
+) -> list[Write]:
     """Return the writes that change a user's row and record why; they fail if it changed since it was read."""
     default = outbox.pending(USERS, user.id)
+    set_, condition = {**changed, "pos": user.pos + 1}, {**(when or {}), "pos": user.pos}
     return [
-        USERS.updating(user.id, "meta", set_={**changed, "pos": user.pos + 1}, default=default, when={"pos": user.pos}),
+        USERS.updating(user.id, "meta", set_=set_, default=default, when=condition),
         *outbox.event_writes(USERS, user.id, user.pos, [event], logged=False),
     ]
+
+
+def use_totp_step(user: User, step: int) -> None:
+    """Use a code of a second factor up; raises ConditionFailedError if it or a later one is. One write."""
+    sealed = user.totp and user.totp.sealed
+    run(USERS.updating(user.id, "meta", set_={"ts": step}, when={"tk": sealed}, at_most={"ts": step - 1}))
 
 
 # Registrations (`reg_…`), reset requests (`rst_…`) and changes of address (`chg_…`): pk the id, sk `meta`. Aggregates

@@ -50,6 +50,23 @@ _ENGLISH = {
         "The password of your Parley account has just been changed, and all other sessions have been ended.",
         after="If it was not you, ask for a new password on the log-in page at once, and tell your administrator.",
     ),
+    "totp_enabled": Template(
+        "Your account has a second factor now",
+        "From now on, logging in to your Parley account takes a code of your authenticator app. "
+        "Keep the recovery codes where you find them without it.",
+        after="If it was not you, change your password at once and tell your administrator.",
+    ),
+    "totp_disabled": Template(
+        "Your account has no second factor any more",
+        "Logging in to your Parley account takes only the password again.",
+        after="If it was not you, change your password at once and tell your administrator.",
+    ),
+    "recovery_code_used": Template(
+        "A recovery code has been used",
+        "Somebody, hopefully you, has logged in to your Parley account with a recovery code. It works no more; "
+        "new ones are made in your account's settings.",
+        after="If it was not you, change your password at once and tell your administrator.",
+    ),
     "confirm_email": Template(
         "Confirm your new e-mail address",
         "Somebody, hopefully you, wants to move their Parley account to this address. Confirm it to finish:",

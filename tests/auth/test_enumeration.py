@@ -11,6 +11,7 @@ from tests.support.client import Client
 from tests.support.clocks import later
 from tests.support.people import PASSWORD, new_email, registered, verified
 from tests.support.queues import drain
+from tests.support.totp import with_totp
 
 
 class CountingHasher:
@@ -59,6 +60,7 @@ def observed(
     [
         ("/v1/auth/register", {"password": PASSWORD}, 201, 1),
         ("/v1/auth/login", {"password": "not the password"}, 401, 1),
+        ("/v1/auth/login", {"password": "not the password", "totp": "123456"}, 401, 1),
         ("/v1/auth/forgot-password", {}, 202, 0),
     ],
 )
@@ -67,14 +69,15 @@ def test_a_known_a_registered_and_an_unknown_address_look_the_same(
 ):
     known, unverified, unknown = new_email(), new_email(), new_email()
     verified(client, services, known)
+    guarded = with_totp(client, services).email
     registered(client, services, unverified)
     client.post("/v1/auth/register", {"email": unknown + "x", "password": PASSWORD})
     drain(services)
     seen = []
-    for email in (known, unverified, unknown):
+    for email in (known, unverified, unknown, guarded):
         seen.append(observed(client, services, hasher, path, body, email))
         drain(services)
-    assert seen[0] == seen[1] == seen[2]
+    assert seen[0] == seen[1] == seen[2] == seen[3]
     assert (seen[0]["status"], seen[0]["argon2"]) == (status, argon2)
     assert len(seen[0]["calls"]) >= 3
 

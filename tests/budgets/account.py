@@ -7,6 +7,8 @@ from tests.support.client import Answer
 from tests.support.people import PASSWORD, claims_of, link_token, logged_in, new_email, signed_in
 from tests.support.queues import drain
 from tests.support.tenants import anonymous
+from tests.support.totp import URL as TOTP
+from tests.support.totp import code_of, with_totp
 
 Send = Callable[[], Answer]
 Prepare = Callable[[Any], Send]  # of a World
@@ -40,6 +42,31 @@ def _confirm_email(world: Any) -> Send:
     return lambda: anonymous().post("/v1/auth/confirm-email", {"token": token})
 
 
+def _enrol(world: Any) -> Send:
+    person = signed_in(anonymous(), world.services)
+    return lambda: person.client.post(TOTP, {"password": PASSWORD})
+
+
+def _verify(world: Any) -> Send:
+    person = signed_in(anonymous(), world.services)
+    code = code_of(person.client.post(TOTP, {"password": PASSWORD}).json["secret"])
+    return lambda: person.client.post(f"{TOTP}/verify", {"code": code})
+
+
+def _with_code(method: str, path: str) -> Prepare:
+    def prepare(world: Any) -> Send:
+        ada = with_totp(anonymous(), world.services)
+        return lambda: ada.client.send(method, TOTP + path, {"password": PASSWORD, "code": ada.recovery_codes[0]})
+
+    return prepare
+
+
+def _log_in(world: Any, *, recovery: bool) -> Send:
+    ada = with_totp(anonymous(), world.services)
+    code = ada.recovery_codes[0] if recovery else code_of(ada.secret)
+    return lambda: anonymous().post("/v1/auth/login", {"email": ada.email, "password": PASSWORD, "totp": code})
+
+
 NEW_PASSWORD = {"current_password": PASSWORD, "new_password": "another long password"}
 
 ACCOUNT: dict[str, Prepare] = {
@@ -50,5 +77,13 @@ ACCOUNT: dict[str, Prepare] = {
     "POST /v1/auth/change-password": _own("POST", "/v1/auth/change-password", NEW_PASSWORD),
     "POST /v1/auth/change-email": _change_email,
     "POST /v1/auth/confirm-email": _confirm_email,
+    "POST /v1/auth/totp": _enrol,
+    "POST /v1/auth/totp/verify": _verify,
+    "DELETE /v1/auth/totp": _with_code("DELETE", ""),
+    "POST /v1/auth/totp/recovery-codes": _with_code("POST", "/recovery-codes"),
     "GET /auth/confirm-email": lambda _world: lambda: anonymous().get("/auth/confirm-email?token=x"),
+}
+MORE_OF_ACCOUNT: dict[str, Prepare] = {
+    "POST /v1/auth/login (code)": lambda world: _log_in(world, recovery=False),
+    "POST /v1/auth/login (recovery code)": lambda world: _log_in(world, recovery=True),
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.core import ids
-from tests.budgets.account import ACCOUNT
+from tests.budgets.account import ACCOUNT, MORE_OF_ACCOUNT
 from tests.support import people
 from tests.support.aws import Services
 from tests.support.canned_responses import new_shortcut
@@ -463,6 +463,7 @@ REQUESTS: dict[str, Prepare] = {
     "GET /docs": _public("/docs"),
 }
 MORE: dict[str, Prepare] = {  # other ways to use a route that cost something else
+    **MORE_OF_ACCOUNT,
     "POST /widget/v1/sessions (resumed)": _resume,
     "GET /v1/conversations (all)": _v1("GET", "/v1/conversations"),
     "GET /v1/conversations (100)": _v1("GET", "/v1/conversations?status=open&limit=100"),

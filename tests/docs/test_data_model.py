@@ -25,6 +25,7 @@ from tests.support.schedules import tick
 from tests.support.settings import changed
 from tests.support.tables import Watch
 from tests.support.tenants import invite, new_key, new_member, new_tenant
+from tests.support.totp import with_totp
 
 pytestmark = pytest.mark.xdist_group("data-model")  # one run of the scenario serves all
 
@@ -120,6 +121,7 @@ def people(client: Any, services: Any) -> None:
         person.client.post("/v1/auth/change-email", {"email": email, "password": PASSWORD})
         drain(services)
     client.post("/v1/auth/confirm-email", {"token": link_token(services, email)})
+    with_totp(client, services)
     drain(services)
 
 
