@@ -60,6 +60,7 @@ def authorize(request: AuthRequest) -> AuthResponse:
 
 
 APIS = [
+    auth_routes.own_api,
     auth_routes.api,
     tenants_routes.api,
     tenants_routes.keys_api,

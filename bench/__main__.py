@@ -58,8 +58,19 @@ def _serving(quick: bool) -> list[Figure]:
     return serving.run(quick=quick)
 
 
+def _enumeration(quick: bool) -> list[Figure]:
+    from bench import enumeration
+
+    return enumeration.run(quick=quick)
+
+
 # The stack and the package first: they want this process's environment untouched.
-SECTIONS: dict[str, Callable[[bool], list[Figure]]] = {"serving": _serving, "package": _package, "sizes": _sizes}
+SECTIONS: dict[str, Callable[[bool], list[Figure]]] = {
+    "serving": _serving,
+    "package": _package,
+    "sizes": _sizes,
+    "enumeration": _enumeration,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

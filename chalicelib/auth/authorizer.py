@@ -1,6 +1,6 @@
 """From a credential to a principal: access tokens, visitors' tokens and API keys, and nothing else."""
 
-from chalicelib.auth import jwts, session_store, sessions, store, visitor_tokens
+from chalicelib.auth import jwts, pool, pool_tokens, session_store, sessions, store, visitor_tokens
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import Principal
 from chalicelib.core.table import USERS
@@ -11,13 +11,20 @@ KEY_PREFIXES = ("parley_live_", "parley_test_")
 
 
 def authenticate(token: str) -> Principal:
-    """Return who holds `token`, the Authorization header's value; raises UnauthenticatedError. At most one read."""
+    """Return who holds `token`, the Authorization header's value; raises UnauthenticatedError.
+
+    At most one read; two for a user of a trusted pool.
+    """
     scheme, _, credential = token.partition(" ")
     if scheme.lower() != "bearer" or not credential.isascii() or len(credential) > LONGEST:
         raise UnauthenticatedError
     if credential.startswith(KEY_PREFIXES):
         return tenants.authenticate_key(credential)
-    claims = jwts.read(credential, "access", visitor_tokens.USE)
+    # Where a pool has the users, a token of ours is a visitor's or nobody's.
+    uses = (visitor_tokens.USE,) if pool_tokens.is_trusted() else (visitor_tokens.USE, "access")
+    claims = jwts.read(credential, *uses)
+    if claims is None and pool_tokens.is_trusted():
+        return pool.authenticate(credential)
     if claims is None:
         raise UnauthenticatedError
     return _visitor(claims) if claims["token_use"] == visitor_tokens.USE else _user(claims)

@@ -48,6 +48,7 @@ class User:
     email_version: int = 0  # raised with every change of the address: links that went to the one before are over
     totp: Totp | None = None
     totp_pending: bytes | None = None  # the sealed secret of one that is not switched on yet
+    pool_subject: str | None = None  # the keyed hash of who they are in a trusted user pool
     pos: int = 0  # of their last event; a change is conditioned on it
 
 
@@ -181,6 +182,21 @@ class TotpNotBegunError(ConflictError):
 class TotpNotEnabledError(ConflictError):
     code = "totp_not_enabled"
     default_message = "Your account has no second factor."
+
+
+class LoginElsewhereError(ConflictError):
+    code = "login_is_elsewhere"
+    default_message = "Here, users sign in at the operator's Cognito user pool, which also has their passwords."
+
+
+class InvalidIdTokenError(UnauthenticatedError):
+    code = "invalid_id_token"
+    default_message = "This is no valid id token of the user pool that is trusted here."
+
+
+class EmailNotVerifiedError(ForbiddenError):
+    code = "email_not_verified"
+    default_message = "The user pool does not say that your e-mail address is verified."
 
 
 class WrongPasswordError(ForbiddenError):

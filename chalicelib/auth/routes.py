@@ -1,14 +1,17 @@
 """`/v1/auth/*`, the public keys, and the pages behind the links in our mails."""
 
-from chalicelib.auth import account, keys, pages, service, sessions, two_factor
+from chalicelib.auth import account, keys, pages, pool, service, sessions, two_factor
 from chalicelib.auth.models import (
     AddressTakenError,
     Device,
+    EmailNotVerifiedError,
     Enrolment,
     InvalidCredentialsError,
+    InvalidIdTokenError,
     InvalidRefreshTokenError,
     InvalidTokenError,
     InvalidTotpError,
+    LoginElsewhereError,
     OwnSession,
     Profile,
     RecoveryCodes,
@@ -36,6 +39,7 @@ from chalicelib.auth.schemas import (
     JwksOut,
     LogIn,
     OwnSessionOut,
+    PoolSignIn,
     ProfileOut,
     RecoveryCodesOut,
     RefreshToken,
@@ -60,6 +64,8 @@ from chalicelib.tenants.models import (
 )
 
 api = Api("Auth", kinds=("user",))
+# What there is only while we are the issuer: passwords, sessions and second factors of our own.
+own_api = Api("Auth", kinds=("user",), before=pool.require_own_issuer, errors=(LoginElsewhereError,))
 
 HTML = "text/html; charset=utf-8"
 
@@ -70,11 +76,12 @@ _INVITATION_ERRORS = (
     InvitationAcceptedError,
     InvitationExpiredError,
     InvitationNotFoundError,
+    LoginElsewhereError,
     MembershipLimitError,
 )
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/register",
     public=True,
     body=Register,
@@ -87,13 +94,13 @@ def register(call: Call, body: Register) -> RegisteredOut:
     return service.register(body.email, body.password, body.name, call.source_ip)
 
 
-@api.post("/v1/auth/verify-email", public=True, body=VerifyEmail, answer=UserOut, errors=_LINK_ERRORS)
+@own_api.post("/v1/auth/verify-email", public=True, body=VerifyEmail, answer=UserOut, errors=_LINK_ERRORS)
 def verify_email(call: Call, body: VerifyEmail) -> User:  # noqa: ARG001 - every view gets the call
     """Confirm an address with the token of the mail. Tokens work once, for 24 hours."""
     return service.verify_email(body.token)
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/login",
     public=True,
     body=LogIn,
@@ -105,7 +112,7 @@ def log_in(call: Call, body: LogIn) -> TokensOut:
     return service.log_in(body.email, body.password, body.totp, _device(call), call.source_ip)
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/refresh",
     public=True,
     body=RefreshToken,
@@ -117,7 +124,7 @@ def refresh(call: Call, body: RefreshToken) -> TokensOut:
     return sessions.refresh(body.refresh_token, _device(call))
 
 
-@api.post("/v1/auth/logout", public=True, body=RefreshToken, status=204, errors=(InvalidRefreshTokenError,))
+@own_api.post("/v1/auth/logout", public=True, body=RefreshToken, status=204, errors=(InvalidRefreshTokenError,))
 def log_out(call: Call, body: RefreshToken) -> None:  # noqa: ARG001
     """End the session of a refresh token. Doing so twice is fine."""
     sessions.end(body.refresh_token)
@@ -135,7 +142,7 @@ def update_me(call: Call, body: UpdateProfile) -> Profile:
     return account.update_profile(call.principal, body.given())
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/change-password",
     tenant=False,
     body=ChangePassword,
@@ -147,7 +154,7 @@ def change_password(call: Call, body: ChangePassword) -> User:
     return account.change_password(call.principal, body.current_password, body.new_password)
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/change-email",
     tenant=False,
     body=ChangeEmail,
@@ -160,7 +167,7 @@ def change_email(call: Call, body: ChangeEmail) -> SentOut:
     return account.change_email(call.principal, body.email, body.password)
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/confirm-email",
     public=True,
     body=ConfirmEmail,
@@ -172,7 +179,7 @@ def confirm_email(call: Call, body: ConfirmEmail) -> User:  # noqa: ARG001
     return account.confirm_email(body.token)
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/totp",
     tenant=False,
     body=EnrolTotp,
@@ -185,7 +192,7 @@ def enrol_totp(call: Call, body: EnrolTotp) -> Enrolment:
     return two_factor.enrol(call.principal, body.password)
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/totp/verify",
     tenant=False,
     body=VerifyTotp,
@@ -197,13 +204,13 @@ def verify_totp(call: Call, body: VerifyTotp) -> RecoveryCodes:
     return two_factor.switch_on(call.principal, body.code)
 
 
-@api.delete("/v1/auth/totp", tenant=False, body=ConfirmWithTotp, errors=_TOTP_ERRORS)
+@own_api.delete("/v1/auth/totp", tenant=False, body=ConfirmWithTotp, errors=_TOTP_ERRORS)
 def disable_totp(call: Call, body: ConfirmWithTotp) -> None:
     """Switch the second factor off."""
     two_factor.switch_off(call.principal, body.password, body.code)
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/totp/recovery-codes", tenant=False, body=ConfirmWithTotp, answer=RecoveryCodesOut, errors=_TOTP_ERRORS
 )
 def renew_recovery_codes(call: Call, body: ConfirmWithTotp) -> RecoveryCodes:
@@ -211,25 +218,25 @@ def renew_recovery_codes(call: Call, body: ConfirmWithTotp) -> RecoveryCodes:
     return two_factor.renew_recovery_codes(call.principal, body.password, body.code)
 
 
-@api.get("/v1/auth/sessions", tenant=False, query=PageQuery, answer=OwnSessionOut, paged=True)
+@own_api.get("/v1/auth/sessions", tenant=False, query=PageQuery, answer=OwnSessionOut, paged=True)
 def list_sessions(call: Call, query: PageQuery) -> Page[OwnSession]:
     """List where you are signed in, newest first: the last 500 sign-ins that still stand."""
     return sessions.list_own(call.principal, query)
 
 
-@api.delete("/v1/auth/sessions", tenant=False)
+@own_api.delete("/v1/auth/sessions", tenant=False)
 def revoke_other_sessions(call: Call) -> None:
     """End all your sessions but this one."""
     sessions.revoke_others(call.principal)
 
 
-@api.delete("/v1/auth/sessions/{session_id}", tenant=False, errors=(NotFoundError,))
+@own_api.delete("/v1/auth/sessions/{session_id}", tenant=False, errors=(NotFoundError,))
 def revoke_session(call: Call, session_id: str) -> None:
     """End one of your sessions; of this one it is a log-out."""
     sessions.revoke(call.principal, session_id)
 
 
-@api.post(
+@own_api.post(
     "/v1/auth/forgot-password",
     public=True,
     body=ForgotPassword,
@@ -242,7 +249,7 @@ def forgot_password(call: Call, body: ForgotPassword) -> SentOut:
     return service.forgot_password(body.email, call.source_ip)
 
 
-@api.post("/v1/auth/reset-password", public=True, body=ResetPassword, answer=UserOut, errors=_LINK_ERRORS)
+@own_api.post("/v1/auth/reset-password", public=True, body=ResetPassword, answer=UserOut, errors=_LINK_ERRORS)
 def reset_password(call: Call, body: ResetPassword) -> User:  # noqa: ARG001
     """Choose a new password with the token of the mail. Ends all sessions. Tokens work once, for one hour."""
     return service.reset_password(body.token, body.password)
@@ -252,6 +259,18 @@ def reset_password(call: Call, body: ResetPassword) -> User:  # noqa: ARG001
 def accept_invitation(call: Call, body: AcceptInvitation) -> JoinedOut:  # noqa: ARG001
     """Join a tenant with the token of the invitation. Who has no account yet gives a `password`, which makes one."""
     return service.accept_invitation(body.token, body.password, body.name)
+
+
+@api.post(
+    "/v1/auth/cognito",
+    public=True,
+    body=PoolSignIn,
+    answer=UserOut,
+    errors=(InvalidIdTokenError, EmailNotVerifiedError, AddressTakenError, NotFoundError),
+)
+def sign_in_from_pool(call: Call, body: PoolSignIn) -> User:  # noqa: ARG001
+    """Make yourself known with an id token, once, where users sign in at a Cognito user pool; 404 elsewhere."""
+    return pool.sign_in(body.id_token)
 
 
 @api.get("/.well-known/jwks.json", public=True, answer=JwksOut)

@@ -122,6 +122,12 @@ class ConfirmWithTotp(Request):
     code: Code
 
 
+class PoolSignIn(Request):
+    """An id token of the user pool."""
+
+    id_token: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+
 class RegisteredOut(Response):
     """What happens next; the same whether or not the address has an account."""
 

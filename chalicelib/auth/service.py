@@ -11,6 +11,7 @@ from chalicelib.auth.models import (
     TokenUsedError,
     User,
 )
+from chalicelib.auth.pool import require_own_issuer
 from chalicelib.auth.schemas import JoinedOut, RegisteredOut, SentOut, TokensOut, UserOut
 from chalicelib.core import clock, ids, ratelimit, table
 from chalicelib.core.config import settings
@@ -155,6 +156,7 @@ def reset_link(token: str) -> str:
 
 
 def _invited(email: str, password: str | None, password_hash: str | None, name: str | None) -> User:
+    require_own_issuer()
     if password is None:
         raise InvalidError.field("password", "Choose a password: this address has no account yet.", "required")
     passwords.check_policy(password, email)

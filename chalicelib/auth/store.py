@@ -40,6 +40,20 @@ def find_user_id(email: str) -> str | None:
     return row["user"] if row else None
 
 
+# Users of a trusted pool: GUARDS, pk `pool#` and a keyed hash of issuer and `sub`, sk `-`.
+
+
+def find_pool_user_id(subject: str) -> str | None:
+    """Return the id of the user who is this subject of the pool."""
+    row = GUARDS.get(f"pool#{subject}", "-", consistent=True)
+    return row["user"] if row else None
+
+
+def claiming_pool_user(user_id: str, subject: str) -> Write:
+    """Return the write that makes a subject of the pool this user; its condition fails when it is one."""
+    return GUARDS.putting(f"pool#{subject}", "-", {"user": user_id}, absent=True)
+
+
 # Users: pk the id, sk `meta`. An aggregate: its events say when sessions end.
 
 
@@ -64,6 +78,7 @@ def user_from_item(row: Item | None) -> User | None:
         email_version=row.get("ev", 0),
         totp=Totp(row["tk"], row["ts"], frozenset(row.get("rc", ()))) if "tk" in row else None,
         totp_pending=row.get("tp"),
+        pool_subject=row.get("sub"),
         pos=row["pos"],
     )
 
@@ -81,6 +96,7 @@ def creating_user(user: User) -> list[Write]:
         "pw": user.password_hash,
         "pwv": user.password_version,
         "c": user.created_at,
+        "sub": user.pool_subject,
         "pos": 0,
         "dpos": 0,
     }

@@ -39,11 +39,16 @@ class Settings:
     rest_api_stage: str
     allow_loopback_domains: bool  # hosts such as 127.0.0.1:8000 as a widget's site; a deploy refuses it
 
+    cognito_issuer: str  # of the user pool whose users are ours; empty: we have our own
+    cognito_client_ids: frozenset[str]  # the pool's app clients whose tokens count
+    cognito_jwks_url: str  # where the pool publishes its keys
+
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """Return the settings of this process; a missing required variable raises KeyError at first use."""
     env = os.environ
+    cognito_issuer = env.get("PARLEY_COGNITO_ISSUER", "").rstrip("/")
     return Settings(
         stage=env["PARLEY_STAGE"],
         region=env["PARLEY_REGION"],
@@ -69,4 +74,7 @@ def settings() -> Settings:
         rest_api_id=env.get("PARLEY_REST_API_ID", ""),
         rest_api_stage=env.get("PARLEY_REST_API_STAGE", "api"),
         allow_loopback_domains=env.get("PARLEY_ALLOW_LOOPBACK_DOMAINS", "") == "1",
+        cognito_issuer=cognito_issuer,
+        cognito_client_ids=frozenset(env.get("PARLEY_COGNITO_CLIENT_IDS", "").replace(",", " ").split()),
+        cognito_jwks_url=env.get("PARLEY_COGNITO_JWKS_URL") or f"{cognito_issuer}/.well-known/jwks.json",
     )

@@ -27,6 +27,11 @@ def test_latency_at_size_is_measured_for_each_operation(tmp_path):
     assert all(value > 0 for value in found.values())
 
 
+def test_times_of_known_and_unknown_addresses_are_compared_for_each_operation(tmp_path):
+    found = figures("enumeration", output=tmp_path / "bench.json")
+    assert [name.partition(",")[0] for name in found] == ["log-in", "register", "forgot-password", "invite"]
+
+
 @pytest.mark.stack
 def test_cpu_and_requests_a_second_are_measured(tmp_path):
     found = figures("serving", output=tmp_path / "bench.json")

@@ -3,12 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from chalicelib.auth import pool_tokens
+from chalicelib.core import clock
 from tests.support.client import Answer
 from tests.support.people import PASSWORD, claims_of, link_token, logged_in, new_email, signed_in
 from tests.support.queues import drain
+from tests.support.settings import changed
 from tests.support.tenants import anonymous
 from tests.support.totp import URL as TOTP
 from tests.support.totp import code_of, with_totp
+
+POOL = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Budget"
 
 Send = Callable[[], Answer]
 Prepare = Callable[[Any], Send]  # of a World
@@ -67,6 +75,26 @@ def _log_in(world: Any, *, recovery: bool) -> Send:
     return lambda: anonymous().post("/v1/auth/login", {"email": ada.email, "password": PASSWORD, "totp": code})
 
 
+def known_pool_user(_world: Any = None) -> Send:
+    """Make a pool's user known here, on a stage that trusts the pool and has its keys; returns doing so again."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    claims: dict[str, Any] = {"iss": POOL, "sub": new_email(), "aud": "app", "token_use": "id", "email": new_email()}
+    claims |= {"email_verified": True, "iat": clock.now_s(), "exp": clock.now_s() + 3600}
+    token = jwt.encode(claims, key, algorithm="RS256", headers={"kid": "one"})
+
+    def send() -> Answer:
+        keys, asked = pool_tokens._keys, pool_tokens._asked_at
+        pool_tokens._keys, pool_tokens._asked_at = {"one": key.public_key()}, clock.now_ms()
+        try:
+            with changed(COGNITO_ISSUER=POOL, COGNITO_CLIENT_IDS="app"):
+                return anonymous().post("/v1/auth/cognito", {"id_token": token})
+        finally:
+            pool_tokens._keys, pool_tokens._asked_at = keys, asked
+
+    assert send().status == 200
+    return send
+
+
 NEW_PASSWORD = {"current_password": PASSWORD, "new_password": "another long password"}
 
 ACCOUNT: dict[str, Prepare] = {
@@ -81,6 +109,7 @@ ACCOUNT: dict[str, Prepare] = {
     "POST /v1/auth/totp/verify": _verify,
     "DELETE /v1/auth/totp": _with_code("DELETE", ""),
     "POST /v1/auth/totp/recovery-codes": _with_code("POST", "/recovery-codes"),
+    "POST /v1/auth/cognito": known_pool_user,
     "GET /auth/confirm-email": lambda _world: lambda: anonymous().get("/auth/confirm-email?token=x"),
 }
 MORE_OF_ACCOUNT: dict[str, Prepare] = {

@@ -54,6 +54,7 @@ BUDGETS = {
     "POST /v1/auth/totp/verify": "2 batch_get, 1 delete, 1 send, 1 transact, 1 update",
     "DELETE /v1/auth/totp": "2 batch_get, 1 delete, 1 send, 1 transact, 1 update",
     "POST /v1/auth/totp/recovery-codes": "2 batch_get, 1 delete, 1 send, 1 transact, 1 update",
+    "POST /v1/auth/cognito": "2 get",
     "GET /auth/confirm-email": "",
     "POST /v1/auth/forgot-password": "1 send, 1 transact, 2 update",
     "POST /v1/auth/reset-password": "1 delete, 1 get, 1 send, 1 transact",

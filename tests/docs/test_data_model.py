@@ -16,6 +16,7 @@ from chalicelib.core.config import settings
 from chalicelib.core.table import rows_of, run
 from chalicelib.events.sweeper import MAX_PASSES
 from local import demo
+from tests.budgets.account import known_pool_user
 from tests.support.chats import HOST, ORIGIN, new_chat, unique
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, link_conversation, merged, new_company, new_contact
@@ -122,6 +123,7 @@ def people(client: Any, services: Any) -> None:
         drain(services)
     client.post("/v1/auth/confirm-email", {"token": link_token(services, email)})
     with_totp(client, services)
+    known_pool_user()
     drain(services)
 
 

@@ -40,10 +40,13 @@ class Api:
         live_only: bool = False,
         fresh: bool = False,
         widget: bool = False,
+        before: Callable[[], None] | None = None,
+        errors: Iterable[type[ApiError]] = (),
     ) -> None:
         self.tag = tag
         self.routes: list[Route] = []
         self._kinds, self._live_only, self._fresh, self._widget = frozenset(kinds), live_only, fresh, widget
+        self._before, self._errors = before, tuple(errors)
 
     def get(self, path: str, **options: Any) -> Callable[[View], View]:  # noqa: ANN401 - see `route`
         """Declare a read."""
@@ -108,9 +111,10 @@ class Api:
                 answer=answer,
                 paged=paged,
                 status=status,
-                errors=tuple(errors),
+                errors=(*errors, *self._errors),
                 raw=raw,
                 also=also or {},
+                before=self._before,
             )
             self.routes.append(route)
             return view
@@ -144,6 +148,8 @@ def _endpoint(route: Route, authenticate: Authenticate) -> Callable[..., Chalice
 
 
 def _serve(route: Route, call: Call, path: dict[str, str], authenticate: Authenticate) -> Answer | Raw:
+    if route.before:
+        route.before()
     if not route.public:
         _admit(route, call, path, authenticate)
     key = call.headers.get("idempotency-key") if route.idempotent_post else None

@@ -43,6 +43,7 @@ class Route:
     also: Mapping[int, type[Response] | None] = field(
         default_factory=dict, hash=False
     )  # other answers that are no errors
+    before: Callable[[], None] | None = None  # runs first, and may refuse the operation on this stage
 
     @property
     def public(self) -> bool:
