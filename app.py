@@ -20,7 +20,7 @@ from chalicelib.companies.service import FOLLOW_JOB
 from chalicelib.contacts import cascades
 from chalicelib.contacts import routes as contacts_routes
 from chalicelib.contacts.merging import MERGE_JOB
-from chalicelib.contacts.service import DELETE_JOB
+from chalicelib.contacts.service import BLOCK_JOB, DELETE_JOB
 from chalicelib.conversations import merges
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations.service import wake_snoozed
@@ -42,7 +42,9 @@ from chalicelib.tenants import mails as tenants_mails
 from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
 from chalicelib.tenants.service import also_create
+from chalicelib.visitors import merges as visitors_merges
 from chalicelib.visitors import routes as visitors_routes
+from chalicelib.visitors.linking import FOLLOW_JOB as VISITOR_JOB
 from chalicelib.widgets import routes as widgets_routes
 from chalicelib.widgets.service import admits, start_tenant
 
@@ -86,8 +88,12 @@ health_routes.describe(route for api in APIS for route in api.routes)
 also_create(start_tenant)
 admit_with(admits)
 
-jobs.run_in_stages(MERGE_JOB, cascades.remove_words, cascades.move_notes, merges.follow_contact)
-jobs.run_in_stages(DELETE_JOB, cascades.delete_notes, merges.follow_contact)
+jobs.run_in_stages(
+    MERGE_JOB, cascades.remove_words, cascades.move_notes, visitors_merges.follow_contact, merges.follow_contact
+)
+jobs.run_in_stages(DELETE_JOB, cascades.delete_notes, visitors_merges.follow_contact, merges.follow_contact)
+jobs.run_in_stages(BLOCK_JOB, merges.follow_block)
+jobs.run_in_stages(VISITOR_JOB, merges.follow_visitor)
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
 
 read_frequent_with(messages_store.undispatched)

@@ -184,7 +184,7 @@ class TenantSeed:
         if guest.context:
             visitors.set_context(tenant.id, visitor.id, guest.context, Seen())
         if guest.name or guest.email:
-            visitors.identify_visitor(tenant.id, visitor.id, guest.name, guest.email)
+            visitors.identify_visitor(tenant.id, visitor.id, guest.name, guest.email, lambda known: known)
         public = [line for line in story.talk if not line.private]
         if story.read and public[-1].by == "visitor":
             conversations.mark_read(*place, actor)

@@ -41,6 +41,8 @@ def _visitor(claims: jwts.Claims) -> Principal:
         origin=visitor.origin,
         widget_id=visitor.widget_id,
         tenant_space=visitor.tenant_space,
+        name=visitor.name,
+        contact_id=visitor.contact_id,
     )
 
 

@@ -18,6 +18,8 @@ class VisitorClaims:
     visitor_id: str
     widget_id: str
     origin: str
+    name: str = ""  # as agents see him: the author of his messages
+    contact_id: str = ""  # whom he has proven to be
 
 
 _checks: list[Callable[[VisitorClaims], bool]] = []
@@ -33,15 +35,19 @@ def is_admitted(claims: VisitorClaims) -> bool:
     return all(check(claims) for check in _checks)
 
 
-def issue(tenant_space: str, visitor_id: str, widget_id: str, origin: str) -> str:
+def issue(
+    tenant_space: str, visitor_id: str, widget_id: str, origin: str, *, name: str | None = None, contact_id: str = ""
+) -> str:
     """Return a token that lets one visitor's browser talk from one site for 24 hours."""
     claims = {"token_use": USE, "sub": visitor_id, "tenant": tenant_space, "widget": widget_id, "origin": origin}
-    return jwts.sign(claims, LIFE_S)
+    known = {claim: value for claim, value in (("name", name), ("contact", contact_id)) if value}
+    return jwts.sign(claims | known, LIFE_S)
 
 
 def from_claims(claims: jwts.Claims) -> VisitorClaims:
     """Return what the claims of a token for `USE` say."""
-    return VisitorClaims(claims["tenant"], claims["sub"], claims["widget"], claims["origin"])
+    known = claims.get("name", ""), claims.get("contact", "")
+    return VisitorClaims(claims["tenant"], claims["sub"], claims["widget"], claims["origin"], *known)
 
 
 def read_for_resume(token: str) -> VisitorClaims | None:

@@ -1,6 +1,6 @@
 """`/v1/contacts`, their notes, and `/v1/custom-attributes`."""
 
-from chalicelib.contacts import attributes, listing, merging, notes, service
+from chalicelib.contacts import attributes, listing, merging, notes, service, upserts
 from chalicelib.contacts.models import (
     Attribute,
     AttributeExistsError,
@@ -58,7 +58,7 @@ def upsert_contact(call: Call, body: WriteContact) -> Contact:
     It is the one with this `external_id`, else the one with this e-mail address, else a new one.
     Fields that are not given stay as they are, so several systems can each keep their own up to date.
     """
-    return service.upsert_contact(call.tenant_id, body.given(), call.principal.actor)
+    return upserts.upsert_contact(call.tenant_id, body.given(), call.principal.actor)
 
 
 @api.get("/v1/contacts/{contact_id}", scope="contacts:read", answer=ContactOut)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from chalicelib.companies import service as companies
@@ -19,12 +20,23 @@ from chalicelib.contacts.models import (
 from chalicelib.contacts.schemas import ContactOut
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import ConflictError, InvalidError, PreconditionFailedError
-from chalicelib.core.table import NOTHING, ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
+from chalicelib.core.items import Item
+from chalicelib.core.table import (
+    NOTHING,
+    ConditionFailedError,
+    Key,
+    StaleError,
+    Write,
+    retrying,
+    tenant_rows,
+    transact,
+)
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
 from chalicelib.jobs import service as jobs
 
 DELETE_JOB = "contact.delete"
+BLOCK_JOB = "contact.block"
 MAX_HOPS = 10  # how often what a contact was merged into may have been merged itself
 
 Actor = Mapping[str, str]
@@ -65,12 +77,24 @@ def get_for_change(tenant_id: str, contact_id: str) -> Contact:
     return found
 
 
-def requiring_contact(tenant_id: str, contact_id: str) -> Write:
+def requiring_contact(tenant_id: str, contact_id: str, *, blocked: bool | None = None) -> Write:
     """Return the condition that a contact is live, for a transaction that links something to it.
 
-    Without it a link could be made behind the back of a merge or deletion that has already passed.
+    Without it a link could be made behind the back of a merge or deletion that has already passed. `blocked` also
+    requires that it is blocked, or that it is not, for what has to be as its contact is.
     """
-    return store.requiring_live(tenant_id, contact_id)
+    return store.requiring_live(tenant_id, contact_id, blocked=blocked)
+
+
+def contact_key(tenant_id: str, contact_id: str) -> Key:
+    """Return where a contact's row is, for a caller that reads it together with others."""
+    return store.key(tenant_id, contact_id)
+
+
+def contact_from_row(item: Item | None) -> Contact | None:
+    """Read a row found under `contact_key`; None for a contact that was deleted or merged."""
+    found = store.from_item(item)
+    return found if isinstance(found, Contact) else None
 
 
 def create_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
@@ -78,7 +102,14 @@ def create_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
 
     One query, a read where there is a company, one write for the number, one transaction, one queue send.
     """
-    return retrying(_creating(tenant_id, given, actor))
+    number = numbering(tenant_id)
+
+    def attempt() -> Contact:
+        after, writes = creation(tenant_id, given, actor, number)
+        commit(after, writes, result=after)
+        return after
+
+    return retrying(attempt)
 
 
 def update_contact(
@@ -88,37 +119,10 @@ def update_contact(
 
     def attempt() -> Contact:
         before = _expected(tenant_id, contact_id, expected_version)
-        return _update(before, given, actor)
-
-    return retrying(attempt)
-
-
-def upsert_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
-    """Change the contact that has the external id, else the one that has the e-mail address, else make one.
-
-    Raises EmailTakenError when the address is that of a contact with another external id.
-    """
-    kinds = ((store.EXTERNAL_ID, given.get("external_id")), (store.EMAIL, given.get("email")))
-    wanted = [(kind, value) for kind, value in kinds if value]
-    if not wanted:
-        raise InvalidError.field("external_id", "Give an external_id or an e-mail address to find it by.", "required")
-    create = _creating(tenant_id, given, actor)
-
-    def attempt() -> Contact:
-        owners = store.find_owners(tenant_id, wanted)
-        if not owners:
-            return _or_again(create)
-        found = store.find(tenant_id, owners.get(store.EXTERNAL_ID) or owners[store.EMAIL])
-        if not isinstance(found, Contact):
-            raise StaleError  # deleted or merged a moment ago
-        if owners.get(store.EMAIL, found.id) != found.id:
-            raise _taken_error(store.EMAIL, owners[store.EMAIL])
-        if store.EXTERNAL_ID not in owners and given.get("external_id") and found.external_id:
-            raise _taken_error(store.EMAIL, found.id)
-        # What it has taken over from a merged one stays its second.
-        known = {"external_id": found.other_external_ids, "email": found.other_emails}
-        changed = {name: value for name, value in given.items() if value not in known.get(name, ())}
-        return _or_again(lambda: _update(found, changed, actor))
+        after, writes = change(before, given, actor)
+        if writes:
+            commit(after, writes, result=after)
+        return after
 
     return retrying(attempt)
 
@@ -126,7 +130,10 @@ def upsert_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
 def block_contact(
     tenant_id: str, contact_id: str, actor: Actor, expected_version: int | None = None, *, blocked: bool
 ) -> Contact:
-    """Let nothing of what this person writes in any more, or let it in again. Raises PreconditionFailedError."""
+    """Let nothing of what this person writes in any more, or let it in again. Raises PreconditionFailedError.
+
+    What is opened from now on is as the contact is; a job tells the conversations that are there.
+    """
 
     def attempt() -> Contact:
         before = _expected(tenant_id, contact_id, expected_version)
@@ -136,7 +143,9 @@ def block_contact(
         event = NewEvent(
             "contact.blocked" if blocked else "contact.unblocked", shown(after), dict(actor), {"blocked": not blocked}
         )
-        commit(after, store.changing(before, after, [event]), result=after)
+        job, starting = jobs.starting(tenant_id, BLOCK_JOB, {"contact_id": contact_id}, actor)
+        commit(after, [*store.changing(before, after, [event]), *starting], result=after)
+        jobs.started(job)
         return after
 
     return retrying(attempt)
@@ -172,7 +181,7 @@ def commit(contact: Contact, writes: list[Write], *, result: object = NOTHING) -
     except ConditionFailedError as exc:
         for write in exc.failed:
             if (kind := store.taken(write)) and (owner := store.owner_of(write)):
-                raise _taken_error(kind, owner) from None
+                raise taken_error(kind, owner) from None
         raise StaleError from None
     outbox.notify(tenant_rows(contact.tenant_id), contact.id)
 
@@ -187,32 +196,32 @@ def merged_error(merged: Merged) -> ContactMergedError:
     return ContactMergedError(f"This contact was merged into {merged.into}. Use that one.")
 
 
-def _creating(tenant_id: str, given: Given, actor: Actor) -> Callable[[], Contact]:
-    numbers: list[int] = []  # taken once, however often the creation is tried
-
-    def attempt() -> Contact:
-        now = clock.now_ms()
-        new = Contact(tenant_id, ids.new("con"), 0, now, now, actor["id"])
-        after, checks = _with(new, given, created=True)
-        if not numbers:
-            numbers.append(store.next_number(tenant_id))
-        after = replace(after, number=numbers[0])
-        event = NewEvent("contact.created", shown(after), dict(actor), counts={"contacts": 1})
-        commit(after, [*store.creating(after, event), *store.claiming(after), *checks], result=after)
-        return after
-
-    return attempt
+def numbering(tenant_id: str) -> Callable[[], int]:
+    """Return what takes a new contact's number: once, however often its creation is tried."""
+    return cache(lambda: store.next_number(tenant_id))
 
 
-def _update(before: Contact, given: Given, actor: Actor) -> Contact:
+def creation(
+    tenant_id: str, given: Given, actor: Actor, number: Callable[[], int], *, complete: bool = True
+) -> tuple[Contact, list[Write]]:
+    """Return a new contact and its writes; unless `complete`, attributes that are required may be missing."""
+    now = clock.now_ms()
+    new = Contact(tenant_id, ids.new("con"), 0, now, now, actor["id"])
+    after, checks = _with(new, given, created=complete)
+    after = replace(after, number=number())
+    event = NewEvent("contact.created", shown(after), dict(actor), counts={"contacts": 1})
+    return after, [*store.creating(after, event), *store.claiming(after), *checks]
+
+
+def change(before: Contact, given: Given, actor: Actor) -> tuple[Contact, list[Write]]:
+    """Return a contact with the given fields and the writes of that, or the contact itself and none."""
     after, checks = _with(before, given)
     if after == before:
-        return before
+        return before, []
     after = replace(after, updated_at=clock.now_ms(), pos=before.pos + 1)
     event = updated_event(before, after, actor)
     guards = [*store.claiming(after, besides=before), *store.releasing(before, kept=after)]
-    commit(after, [*store.changing(before, after, [event]), *guards, *checks], result=after)
-    return after
+    return after, [*store.changing(before, after, [event]), *guards, *checks]
 
 
 def updated_event(before: Contact, after: Contact, actor: Actor) -> NewEvent:
@@ -253,14 +262,7 @@ def _expected(tenant_id: str, contact_id: str, expected_version: int | None) -> 
     return found
 
 
-def _or_again(act: Callable[[], Contact]) -> Contact:
-    """Let a contact that somebody else has just made with the same id or address be found by the next attempt."""
-    try:
-        return act()
-    except (EmailTakenError, ExternalIdTakenError):
-        raise StaleError from None
-
-
-def _taken_error(kind: str, owner: str) -> ConflictError:
+def taken_error(kind: str, owner: str) -> ConflictError:
+    """Return the error that names who has an e-mail address or external id."""
     error, param, what = _TAKEN[kind]
     return error(f"Contact {owner} has {what}.", param=param)

@@ -112,9 +112,10 @@ def burying(before: Contact, left: Mapping[str, Any], event: NewEvent) -> list[W
     ]
 
 
-def requiring_live(tenant_id: str, contact_id: str) -> Write:
-    """Return the condition that a contact is there and neither merged nor deleted."""
-    return tenant_rows(tenant_id).checking(contact_id, "meta", when=_LIVE, exists=True)
+def requiring_live(tenant_id: str, contact_id: str, *, blocked: bool | None = None) -> Write:
+    """Return the condition that a contact is there and neither merged nor deleted, and `blocked` or not."""
+    when = _LIVE if blocked is None else {**_LIVE, "blocked": blocked or None}
+    return tenant_rows(tenant_id).checking(contact_id, "meta", when=when, exists=True)
 
 
 def adding_notes(tenant_id: str, contact_id: str, count: int) -> Write:

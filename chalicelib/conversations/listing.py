@@ -55,13 +55,25 @@ def list_conversations(tenant_id: str, query: ListConversations) -> Page[Convers
     the tenant; a short list read whole adds one BatchGet per hundred conversations in it.
     """
     narrow = _narrow(tenant_id, query)
-    if narrow is None:
-        return _from_activity(tenant_id, query)
-    source, served = narrow
+    return _short_or_walked(tenant_id, query, *narrow) if narrow else _from_activity(tenant_id, query)
+
+
+def list_own(tenant_id: str, visitor_id: str, proven_contact_id: str | None, page: PageQuery) -> Page[Conversation]:
+    """List a visitor's conversations, and those of the contact he has proven to be; one query more for these."""
+    source = store.by_people(tenant_id, visitor_id, proven_contact_id)
+    query = ListConversations.model_validate(page.model_dump(exclude_none=True))
+    # The visitor's own are among the contact's, once the job is through that lets them follow: they count once.
+    counted = store.by_facet(tenant_id, "con", proven_contact_id) if proven_contact_id else source
+    return _short_or_walked(tenant_id, query, source, set(), counted)
+
+
+def _short_or_walked(
+    tenant_id: str, query: ListConversations, source: Source, served: set[str], counted: Source | None = None
+) -> Page[Conversation]:
     pairs, more = source.read(None, SORTED_EXACTLY)
     if more:
-        return _walked(tenant_id, query, source, served)
-    return _sorted(tenant_id, query, [_conversation_id_of(key) for _, key in pairs])
+        return _walked(tenant_id, query, source, served, counted or source)
+    return _sorted(tenant_id, query, list(dict.fromkeys(_conversation_id_of(key) for _, key in pairs)))
 
 
 def _narrow(tenant_id: str, query: ListConversations) -> tuple[Source, set[str]] | None:
@@ -94,14 +106,16 @@ def _sorted(tenant_id: str, query: ListConversations, ids: Sequence[str]) -> Pag
     return page.map(lambda each: whole.get(each.id, each))
 
 
-def _walked(tenant_id: str, query: ListConversations, source: Source, served: set[str]) -> Page[Conversation]:
+def _walked(
+    tenant_id: str, query: ListConversations, source: Source, served: set[str], counted: Source
+) -> Page[Conversation]:
     fits, keep = _matching(query), _matching(query, without=served)
 
     def load(keys: Sequence[Key]) -> dict[Key, Conversation]:
         rows, _ = store.load(tenant_id, [_conversation_id_of(key) for key in keys])
         return _by_key(keys, rows, fits if keep is None else None)
 
-    count = source.count if keep is None else uncounted
+    count = counted.count if keep is None else uncounted
     # A name of its own: a cursor of the sorted list would be continued in another order.
     return page_of_source(source, query, tenant_id, f"{_NAME}-walked", load=load, keep=keep, count=count)
 
@@ -131,7 +145,8 @@ def _from_activity(tenant_id: str, query: ListConversations) -> Page[Conversatio
 
 def _by_key(keys: Sequence[Key], found: Mapping[str, Conversation], fits: Keep | None) -> dict[Key, Conversation]:
     """Return the conversations that index rows stand for; not one that has just left this list: an index may lag."""
-    rows = {key: found[_conversation_id_of(key)] for key in keys if _conversation_id_of(key) in found}
+    first = {_conversation_id_of(key): key for key in reversed(keys)}  # one may stand in two of the list's partitions
+    rows = {key: found[each] for each, key in first.items() if each in found}
     return {key: row for key, row in rows.items() if fits is None or fits(row)}
 
 

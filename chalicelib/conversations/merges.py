@@ -1,15 +1,23 @@
-"""What a merged or deleted contact means for its conversations: steps of the contacts' jobs."""
+"""What happens to a visitor or a contact, and what it means for their conversations: steps of those jobs.
+
+A step takes one conversation, reads who its people are now, and commits only if they still are: so whatever other jobs
+do meanwhile, the last step taken has seen the last change.
+"""
 
 from dataclasses import replace
 
 from chalicelib.contacts import service as contacts
+from chalicelib.contacts.models import Contact
 from chalicelib.conversations import store
 from chalicelib.conversations.changes import events_of
+from chalicelib.conversations.models import Conversation
 from chalicelib.conversations.service import SYSTEM
 from chalicelib.core import clock
-from chalicelib.core.table import tenant_rows
+from chalicelib.core.table import Write, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.jobs.models import Job, Step
+from chalicelib.visitors import service as visitors
+from chalicelib.visitors.models import Visitor
 
 
 def follow_contact(job: Job) -> Step:
@@ -17,33 +25,64 @@ def follow_contact(job: Job) -> Step:
 
     Each step takes a conversation off the contact's list, so that what is left is what is still to be done.
     """
-    rows, contact_id = tenant_rows(job.tenant_id), job.args["contact_id"]
-    found = rows.query(_partition(contact_id), limit=1, consistent=True)
-    if not found.items:
+    tenant_id, contact_id = job.tenant_id, job.args["contact_id"]
+    conversation_id, more = store.next_in_facet(tenant_id, "con", contact_id, None)
+    if conversation_id is None:
         return Step(finished=True)
-    conversation_id, more = found.items[0]["sk"], found.more
-    unlist = rows.deleting(_partition(contact_id), conversation_id)
-    before = store.find(job.tenant_id, conversation_id)
+    before = store.find(tenant_id, conversation_id)
     if before is None or before.hot.contact_id != contact_id:
-        return Step([unlist], finished=not more)
-    target = contacts.find_contact(job.tenant_id, job.args["into"]) if "into" in job.args else None
-    hot = replace(before.hot, contact_id=target.id if target else None, updated_at=clock.now_ms())
+        return Step(store.list_move(tenant_id, conversation_id, contact_id, None), finished=not more)
+    target = contacts.find_contact(tenant_id, job.args["into"]) if "into" in job.args else None
+    visitor = visitors.find_visitor(tenant_id, before.hot.visitor_id)
+    return replace(_following(before, visitor, target), finished=not more)
+
+
+def follow_visitor(job: Job) -> Step:
+    """Let the next conversation of a visitor belong to the contact that he is now, and be closed to a blocked one."""
+    visitor = visitors.find_visitor(job.tenant_id, job.args["visitor_id"])
+    if visitor is None:
+        return Step(finished=True)
+    conversation_id, more = store.next_in_facet(job.tenant_id, "vis", visitor.id, job.cursor)
+    before = store.find(job.tenant_id, conversation_id) if conversation_id else None
+    if before is None or before.hot.visitor_id != visitor.id:
+        return Step(finished=not more, cursor=conversation_id)
+    contact = contacts.find_contact(job.tenant_id, visitor.contact_id) if visitor.contact_id else None
+    return replace(_following(before, visitor, contact), finished=not more, cursor=conversation_id)
+
+
+def follow_block(job: Job) -> Step:
+    """Close the next conversation of a blocked contact to its visitor; open it again after the contact is unblocked."""
+    tenant_id, contact_id = job.tenant_id, job.args["contact_id"]
+    conversation_id, more = store.next_in_facet(tenant_id, "con", contact_id, job.cursor)
+    before = store.find(tenant_id, conversation_id) if conversation_id else None
+    contact = contacts.find_contact(tenant_id, contact_id)
+    # What a merge or deletion takes off the list meanwhile, it takes care of.
+    if before is None or contact is None or before.hot.contact_id != contact.id:
+        return Step(finished=not more, cursor=conversation_id)
+    visitor = visitors.find_visitor(tenant_id, before.hot.visitor_id)
+    return replace(_following(before, visitor, contact), finished=not more, cursor=conversation_id)
+
+
+def _following(before: Conversation, visitor: Visitor | None, contact: Contact | None) -> Step:
+    """Return the step that makes a conversation what its visitor and contact, as they were read, say."""
+    blocked = bool((visitor and visitor.blocked) or (contact and contact.blocked))
+    hot = replace(before.hot, contact_id=contact.id if contact else None, blocked=blocked)
+    if hot == before.hot:
+        return Step()
     events = events_of(before, replace(before, hot=hot), SYSTEM)
-    after = replace(before, hot=replace(hot, pos=hot.pos + len(events)))
+    if events:  # whether the visitor may write shows on visitor and contact, so it is no event of each conversation
+        hot = replace(hot, updated_at=clock.now_ms(), pos=hot.pos + len(events))
     writes = [
-        unlist,
-        *store.changing(before, after),
-        *outbox.event_writes(rows, conversation_id, before.hot.pos, events),
+        *store.changing(before, replace(before, hot=hot), has_events=bool(events)),
+        *outbox.event_writes(tenant_rows(before.tenant_id), before.id, before.hot.pos, events),
+        *store.list_move(before.tenant_id, before.id, before.hot.contact_id, hot.contact_id),
+        *_requiring(visitor, contact),
     ]
-    if target:
-        # It may be merged or deleted itself at any time: then this step is taken again with what it has become.
-        writes += [
-            rows.putting(_partition(target.id), conversation_id, {}),
-            contacts.requiring_contact(job.tenant_id, target.id),
-        ]
-    return Step(writes, done=1, finished=not more, changed=(conversation_id,))
+    return Step(writes, done=1, changed=(before.id,) if events else ())
 
 
-def _partition(contact_id: str) -> str:
-    """Return the list of a contact's conversations; its rows are those of `store.by_facet`."""
-    return f"f#con#{contact_id}"
+def _requiring(visitor: Visitor | None, contact: Contact | None) -> list[Write]:
+    return [
+        *([visitors.requiring_same(visitor)] if visitor else []),
+        *([contacts.requiring_contact(contact.tenant_id, contact.id, blocked=contact.blocked)] if contact else []),
+    ]

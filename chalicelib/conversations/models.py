@@ -67,6 +67,7 @@ class Hot:
     pos: int
     recent: bytes  # hashes of the newest client_msg_ids
     bucket: str | None  # the visitor's flood limit
+    blocked: bool = False  # whether its visitor may not write: he or the contact is blocked
 
     @property
     def activity(self) -> int:

@@ -150,9 +150,9 @@ def render_for_conversation(
     """Fill in a canned response for a conversation, as a draft of a message. Each call counts as one use.
 
     All variables are known here as far as the visitor is; `variables` go before that. As the text tells of the
-    conversation and its visitor, a key needs the scopes conversations:read and visitors:read besides.
+    conversation, its visitor and contact, a key needs their scopes for reading besides.
     """
-    require_scopes(call.principal, "conversations:read", "visitors:read")
+    require_scopes(call.principal, "conversations:read", "visitors:read", "contacts:read")
     return rendering.render_for_conversation(
         call.tenant_id, conversation_id, canned_response_id, call.principal.name, body.values()
     )

@@ -75,18 +75,25 @@ def mark_read(tenant_id: str, conversation_id: str, actor: Actor, expected_versi
     return _change(tenant_id, conversation_id, actor, lambda found: _hot(found, unread_count=0), expected_version)
 
 
-def mark_read_by_visitor(tenant_id: str, conversation_id: str, visitor_id: str) -> Conversation:
+def mark_read_by_visitor(
+    tenant_id: str, conversation_id: str, visitor_id: str, proven_contact_id: str | None = None
+) -> Conversation:
     """Note that the visitor has read all there is."""
-    return _change_own(tenant_id, conversation_id, visitor_id, lambda found: _hot(found, visitor_unread_count=0))
+    own = visitor_id, proven_contact_id
+    return _change_own(tenant_id, conversation_id, own, lambda found: _hot(found, visitor_unread_count=0))
 
 
 def rate_conversation(
-    tenant_id: str, conversation_id: str, visitor_id: str, score: int, comment: str | None
+    tenant_id: str,
+    conversation_id: str,
+    visitor_id: str,
+    score: int,
+    comment: str | None,
+    proven_contact_id: str | None = None,
 ) -> Conversation:
     """Record what the visitor thought, 1 to 5; a second rating replaces the first."""
-    return _change_own(
-        tenant_id, conversation_id, visitor_id, lambda found: _cold(found, rating=rating_text(score, comment))
-    )
+    own = visitor_id, proven_contact_id
+    return _change_own(tenant_id, conversation_id, own, lambda found: _cold(found, rating=rating_text(score, comment)))
 
 
 def update_conversation(
@@ -135,9 +142,14 @@ def _wake(full_pk: str) -> None:
         table.run(rows_of(full_pk).deleting(conversation_id, "due"))
 
 
-def own_conversation(conversation: Conversation | None, visitor_id: str) -> Conversation:
-    """Return the conversation if it is this visitor's; anybody else's is not found."""
-    if conversation is None or conversation.hot.visitor_id != visitor_id:
+def own_conversation(
+    conversation: Conversation | None, visitor_id: str, proven_contact_id: str | None = None
+) -> Conversation:
+    """Return the conversation if it is this visitor's or the contact's he has proven to be; no other is found."""
+    if conversation is None:
+        raise ConversationNotFoundError
+    hot = conversation.hot
+    if hot.visitor_id != visitor_id and not (proven_contact_id and hot.contact_id == proven_contact_id):
         raise ConversationNotFoundError
     return conversation
 
@@ -157,7 +169,7 @@ def new_conversation(tenant_id: str, visitor_id: str, cold: Cold, **given: Any) 
         "pos": 1,
         "recent": b"",
     }
-    missing = {each.name for each in fields(Hot)} - known.keys()
+    missing = {each.name for each in fields(Hot)} - known.keys() - {"blocked"}
     return Conversation(tenant_id, ids.new("conv"), Hot(**{**dict.fromkeys(missing), **known, **given}), cold)
 
 
@@ -183,9 +195,9 @@ def from_rows(rows: Mapping[str, Item]) -> Conversation:
     return store.from_items(rows["meta"], rows.get("meta~info", {}))
 
 
-def _change_own(tenant_id: str, conversation_id: str, visitor_id: str, change: Change) -> Conversation:
-    actor = {"type": "visitor", "id": visitor_id}
-    return _change(tenant_id, conversation_id, actor, lambda found: change(own_conversation(found, visitor_id)))
+def _change_own(tenant_id: str, conversation_id: str, own: tuple[str, str | None], change: Change) -> Conversation:
+    actor = {"type": "visitor", "id": own[0]}
+    return _change(tenant_id, conversation_id, actor, lambda found: change(own_conversation(found, *own)))
 
 
 def _change(

@@ -46,6 +46,7 @@ _HOT = {
     "pos": "pos",
     "recent": "rc",
     "bucket": "bk",
+    "blocked": "bl",
 }
 _COLD = {
     "subject": "subj",
@@ -165,6 +166,28 @@ def by_facet(tenant_id: str, kind: str, value: str) -> Source:
     return Source(tenant_rows(tenant_id), [f"f#{kind}#{value}"])
 
 
+def by_people(tenant_id: str, visitor_id: str, contact_id: str | None) -> Source:
+    """Return the conversations of a visitor and of a contact, newest first; one of both is there twice."""
+    facets = [f"f#vis#{visitor_id}", *([f"f#con#{contact_id}"] if contact_id else [])]
+    return Source(tenant_rows(tenant_id), facets)
+
+
+def list_move(tenant_id: str, conversation_id: str, before: str | None, after: str | None) -> list[Write]:
+    """Return the writes that take a conversation from one contact's list to another's."""
+    rows = tenant_rows(tenant_id)
+    if before == after:
+        return []
+    gone = [rows.deleting(f"f#con#{before}", conversation_id)] if before else []
+    return [*gone, *([rows.putting(f"f#con#{after}", conversation_id, {})] if after else [])]
+
+
+def next_in_facet(tenant_id: str, kind: str, value: str, after: str | None) -> tuple[str | None, bool]:
+    """Return the conversation of a list that follows another one, and whether there are more."""
+    low = f"{after} " if after else "conv_"
+    found = tenant_rows(tenant_id).query(f"f#{kind}#{value}", between=(low, "conv_~"), limit=1, consistent=True)
+    return (found.items[0]["sk"] if found.items else None), found.more
+
+
 def load(
     tenant_id: str, conversation_ids: Iterable[str], also: Iterable[Key] = ()
 ) -> tuple[dict[str, Conversation], Mapping[Key, Item]]:
@@ -190,6 +213,7 @@ def from_items(meta: Item, info: Item) -> Conversation:
     tenant_id, _, conversation_id = meta["pk"].partition("#")
     hot: dict[str, Any] = {name: meta.get(short) for name, short in _HOT.items()}
     hot |= {name: hot[name] or 0 for name in ("seq", "public_count", "unread_count", "visitor_unread_count")}
+    hot["blocked"] = bool(hot["blocked"])
     cold: dict[str, Any] = {name: info[short] for name, short in _COLD.items() if short in info}
     cold["tags"] = tuple(json.loads(info.get("tags", "[]")))
     return Conversation(tenant_id, conversation_id, Hot(**{**hot, "recent": hot["recent"] or b""}), Cold(**cold))

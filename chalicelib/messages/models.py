@@ -45,6 +45,7 @@ class NewMessage:
     content: str
     private: bool = False
     client_msg_id: str | None = None
+    proven_contact_id: str | None = None  # whom a visitor has proven to be: that one's conversations are his, too
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.contacts import service as contacts
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.changes import Actor
 from chalicelib.conversations.models import Cold
@@ -14,7 +15,8 @@ from chalicelib.events import outbox
 from chalicelib.messages import service, store
 from chalicelib.messages.models import NewMessage, Opened
 from chalicelib.visitors import service as visitors
-from chalicelib.visitors.models import Visitor
+from chalicelib.visitors.models import BlockedError, IdentityRequiredError, Visitor
+from chalicelib.widgets import service as widgets
 
 REMEMBER_S = 86_400  # how long a client_msg_id opens the same conversation
 
@@ -30,6 +32,12 @@ class NewConversation:
     tags: tuple[str, ...] = ()
     custom_attributes: str = "{}"  # JSON text
     hot: dict[str, Any] = field(default_factory=dict)  # priority, channel, widget_id
+    proven_contact_id: str | None = None  # whom the visitor has proven to be
+
+    @property
+    def at_widget(self) -> str | None:
+        """The widget whose rules apply to the visitor who opens it."""
+        return self.hot.get("widget_id") if self.by_visitor else None
 
     @property
     def by_visitor(self) -> bool:
@@ -40,34 +48,69 @@ class NewConversation:
 def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
     """Begin a conversation. With a `client_msg_id` seen within a day, return the one it began.
 
-    One read, one write for the number, one transaction, one queue send.
+    One read, one write for the number, one transaction, one queue send; a second attempt, with one more read, where
+    the visitor's contact is blocked or has just been merged or deleted. Raises BlockedError and IdentityRequiredError.
     """
-    rows = tenant_rows(tenant_id)
+    rows, contacts_seen = tenant_rows(tenant_id), _Contacts(tenant_id)
 
     def attempt() -> Opened:
         guard = _guard_name(new)
-        wanted = [visitors.visitor_key(tenant_id, new.visitor_id), *([rows.key(guard, "-")] if guard else [])]
+        visitor_key, guard_key = visitors.visitor_key(tenant_id, new.visitor_id), rows.key(guard or "-", "-")
+        widget_key = widgets.widget_key(tenant_id, new.at_widget or "-")
+        wanted = [visitor_key, *([guard_key] if guard else []), *([widget_key] if new.at_widget else [])]
         found = rows.batch_get(wanted, consistent=True)
-        if guard and (seen := live(found.get(rows.key(guard, "-")), clock.now_s())):
+        if guard and (seen := live(found.get(guard_key), clock.now_s())):
             return _opened_before(tenant_id, seen["conv"])
-        if wanted[0] not in found or not ids.is_id("vis", new.visitor_id):
+        if visitor_key not in found or not ids.is_id("vis", new.visitor_id):
             raise InvalidError.field("visitor_id", "There is no such visitor.", "not_found")
-        return _open(rows, new, visitors.visitor_from_row(found[wanted[0]]), guard)
+        visitor = visitors.visitor_from_row(found[visitor_key])
+        if new.at_widget and widgets.requires_identity(found.get(widget_key)) and not _is_proven(new, visitor):
+            raise IdentityRequiredError
+        return _open(rows, new, visitor, contacts_seen, guard)
 
     return retrying(attempt)
 
 
-def _open(rows: Rows, new: NewConversation, visitor: Visitor, guard: str | None) -> Opened:
-    limit = [visitors.taking_from_opening_bucket(visitor)] if new.by_visitor else []
-    begun = conversations.new_conversation(visitor.tenant_id, visitor.id, _cold(new, visitor), **_hot(new, visitor))
+@dataclass
+class _Contacts:
+    """What is known of the contact that a conversation will belong to.
+
+    Until a transaction fails, that it is there and not blocked: the transaction requires it, so it need not be read.
+    """
+
+    tenant_id: str
+    doubted: bool = False
+
+    def now(self, contact_id: str | None) -> tuple[str | None, bool]:
+        """Return the contact's id, or that of the one it was merged into, and whether it is blocked."""
+        if contact_id is None or not self.doubted:
+            return contact_id, False
+        found = contacts.find_contact(self.tenant_id, contact_id)
+        return (found.id, found.blocked) if found else (None, False)
+
+
+def _is_proven(new: NewConversation, visitor: Visitor) -> bool:
+    return new.proven_contact_id is not None and new.proven_contact_id == visitor.contact_id
+
+
+def _open(rows: Rows, new: NewConversation, visitor: Visitor, known: _Contacts, guard: str | None) -> Opened:
+    contact_id, contact_blocked = known.now(new.hot.get("contact_id", visitor.contact_id))
+    blocked = visitor.blocked or contact_blocked
+    if blocked and new.by_visitor:
+        raise BlockedError
+    state = {"widget_id": visitor.widget_id, **new.hot, "contact_id": contact_id, "blocked": blocked}
+    begun = conversations.new_conversation(visitor.tenant_id, visitor.id, _cold(new, visitor), **state)
     opened, writes = _with_first_message(new, Opened(begun, None))
-    writes += limit
+    writes.append(visitors.taking_from_opening_bucket(visitor) if new.by_visitor else visitors.requiring_same(visitor))
+    if contact_id:
+        writes.append(contacts.requiring_contact(visitor.tenant_id, contact_id, blocked=contact_blocked))
     if guard:
         now, row = clock.now_s(), {"conv": begun.id, "exp": clock.now_s() + REMEMBER_S}
         writes.append(rows.putting(guard, "-", row, absent_or_expired_at=now))
     try:
         transact(writes, result=opened)
     except ConditionFailedError:
+        known.doubted = True
         raise StaleError from None
     outbox.notify(rows, begun.id)
     return opened
@@ -106,7 +149,3 @@ def _cold(new: NewConversation, visitor: Visitor) -> Cold:
         visitor_ip=visitor.ip,
         custom_attributes=new.custom_attributes,
     )
-
-
-def _hot(new: NewConversation, visitor: Visitor) -> dict[str, Any]:
-    return {"widget_id": visitor.widget_id, "contact_id": visitor.contact_id, **new.hot}

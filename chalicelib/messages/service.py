@@ -22,6 +22,7 @@ from chalicelib.messages.models import (
     remember,
     remembers,
 )
+from chalicelib.visitors.models import BlockedError
 
 KEY_REACH = 1000  # newest messages among which a client_msg_id is looked for
 SEARCH_BACK = 100  # messages read at a time when looking for one that a client_msg_id names, or is no note
@@ -34,14 +35,19 @@ def send_message(tenant_id: str, conversation_id: str, new: NewMessage) -> Messa
     A `client_msg_id` that this author has used among the last 32 in this conversation, and among its newest 1,000
     messages, returns the first message.
     One consistent read, one transaction conditioned on it, one queue send; a conflict reads again, up to 20 times
-    within 5 s. Raises ConversationNotFoundError, also for a visitor's message to somebody else's conversation.
+    within 5 s. Raises ConversationNotFoundError, also for a visitor's message to somebody else's conversation, and
+    BlockedError for a blocked one's.
     """
 
     def attempt() -> Message:
         found = conversations.get_conversation(tenant_id, conversation_id)
         if new.author.type == "visitor":
-            conversations.own_conversation(found, new.author.id)
-        return _already_said(found, new) or _say(found, new)
+            conversations.own_conversation(found, new.author.id, new.proven_contact_id)
+        if said_before := _already_said(found, new):
+            return said_before
+        if found.hot.blocked and new.author.type == "visitor":
+            raise BlockedError
+        return _say(found, new)
 
     return retrying(attempt)
 

@@ -36,6 +36,32 @@ class OwnVisitorOut(Response):
 
 
 @dataclass(frozen=True)
+class Identified:
+    """A visitor who has said, or proven, who he is."""
+
+    token: str
+    visitor: Visitor
+
+
+class IdentifiedOut(OwnVisitorOut):
+    """The visitor, and a token that knows who he is."""
+
+    shown_once: ClassVar[frozenset[str]] = frozenset({"token"})
+
+    verified: bool = Field(description="Whether `identity_token` has proven it.")
+    token: str | None = Field(
+        description="Use it from now on, in place of the session's: with it, messages bear the visitor's name, and a "
+        "proven contact's conversations can be read. Null when this answer is a replay."
+    )
+
+    @classmethod
+    def of(cls, identified: Identified) -> "IdentifiedOut":  # type: ignore[override]  # shows what identifying returns
+        """Show a visitor to himself, with his new token."""
+        own = OwnVisitorOut.of(identified.visitor).model_dump()
+        return cls(**own, verified=identified.visitor.verified, token=identified.token)
+
+
+@dataclass(frozen=True)
 class Session:
     """A visitor at a site."""
 

@@ -13,6 +13,8 @@ from chalicelib.messages.models import ClientMessageId, Content, Message, Opened
 from chalicelib.messenger import service
 from chalicelib.messenger.models import (
     BegunOut,
+    Identified,
+    IdentifiedOut,
     OwnConversationOut,
     OwnMessageOut,
     OwnVisitorOut,
@@ -20,7 +22,7 @@ from chalicelib.messenger.models import (
     SessionOut,
 )
 from chalicelib.visitors import service as visitors
-from chalicelib.visitors.models import Seen, Visitor
+from chalicelib.visitors.models import BlockedError, IdentityRequiredError, OtherIdentityError, Seen, Visitor
 from chalicelib.widgets import service as widgets
 from chalicelib.widgets.models import WidgetNotFoundError
 
@@ -85,6 +87,13 @@ class Identify(Request):
 
     name: Name | None = None
     email: Email | None = None
+    identity_token: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4000,
+        description="A JSON Web Token, signed by your server with the widget's identity secret (HS256), with `sub` and "
+        "`exp`, and optionally `email` and `name`. What it says goes before the other fields.",
+    )
 
 
 @api.post(
@@ -112,47 +121,62 @@ def start_session(call: Call, body: StartSession) -> Session:
 @api.get("/widget/v1/conversations", query=PageQuery, answer=OwnConversationOut, paged=True)
 def list_own_conversations(call: Call, query: PageQuery) -> Page[Conversation]:
     """List the visitor's own conversations, newest activity first."""
-    return service.list_own_conversations(call.tenant_id, call.principal.id, query)
+    return service.list_own_conversations(call.tenant_id, call.principal, query)
 
 
-@api.post("/widget/v1/conversations", body=BeginConversation, answer=BegunOut, status=201)
+@api.post(
+    "/widget/v1/conversations",
+    body=BeginConversation,
+    answer=BegunOut,
+    status=201,
+    errors=(BlockedError, IdentityRequiredError),
+)
 def begin_conversation(call: Call, body: BeginConversation) -> Opened:
     """Begin a conversation with its first message."""
     said = body.message
-    visitor = call.principal
-    return service.begin_conversation(call.tenant_id, visitor.id, visitor.widget_id, said.content, said.client_msg_id)
+    return service.begin_conversation(call.tenant_id, call.principal, said.content, said.client_msg_id)
 
 
 @api.get("/widget/v1/conversations/{conversation_id}", answer=OwnConversationOut)
 def retrieve_own_conversation(call: Call, conversation_id: str) -> Conversation:
     """Retrieve one of the visitor's own conversations."""
-    return service.get_own_conversation(call.tenant_id, conversation_id, call.principal.id)
+    return service.get_own_conversation(call.tenant_id, conversation_id, call.principal)
 
 
 @api.get("/widget/v1/conversations/{conversation_id}/messages", query=ListOwnMessages, answer=OwnMessageOut, paged=True)
 def list_own_messages(call: Call, query: ListOwnMessages, conversation_id: str) -> Page[Message]:
     """List messages after a `seq`, oldest first. Notes among agents are never in it, so `seq` may skip numbers."""
     return service.list_own_messages(
-        call.tenant_id, conversation_id, call.principal.id, query.after_seq, query.limit, query.cursor
+        call.tenant_id, conversation_id, call.principal, query.after_seq, query.limit, query.cursor
     )
 
 
-@api.post("/widget/v1/conversations/{conversation_id}/messages", body=SaidMessage, answer=OwnMessageOut, status=201)
+@api.post(
+    "/widget/v1/conversations/{conversation_id}/messages",
+    body=SaidMessage,
+    answer=OwnMessageOut,
+    status=201,
+    errors=(BlockedError,),
+)
 def say(call: Call, body: SaidMessage, conversation_id: str) -> Message:
     """Send a message. A conversation that was closed or put aside is open again."""
-    return service.say(call.tenant_id, conversation_id, call.principal.id, body.content, body.client_msg_id)
+    return service.say(call.tenant_id, conversation_id, call.principal, body.content, body.client_msg_id)
 
 
 @api.post("/widget/v1/conversations/{conversation_id}/read", answer=OwnConversationOut)
 def read_own_conversation(call: Call, conversation_id: str) -> Conversation:
     """Mark all messages as read by the visitor."""
-    return conversations.mark_read_by_visitor(call.tenant_id, conversation_id, call.principal.id)
+    visitor = call.principal
+    return conversations.mark_read_by_visitor(call.tenant_id, conversation_id, visitor.id, visitor.contact_id)
 
 
 @api.post("/widget/v1/conversations/{conversation_id}/rate", body=RateConversation, answer=OwnConversationOut)
 def rate_conversation(call: Call, body: RateConversation, conversation_id: str) -> Conversation:
     """Rate a conversation, 1 to 5. A second rating replaces the first."""
-    return conversations.rate_conversation(call.tenant_id, conversation_id, call.principal.id, body.score, body.comment)
+    visitor = call.principal
+    return conversations.rate_conversation(
+        call.tenant_id, conversation_id, visitor.id, body.score, body.comment, visitor.contact_id
+    )
 
 
 @api.put("/widget/v1/context", body=SetContext, answer=OwnVisitorOut)
@@ -162,7 +186,14 @@ def set_context(call: Call, body: SetContext) -> Visitor:
     return visitors.set_context(call.tenant_id, call.principal.id, body.given().get("context"), seen)
 
 
-@api.post("/widget/v1/identify", body=Identify, answer=OwnVisitorOut)
-def identify(call: Call, body: Identify) -> Visitor:
-    """Say who the visitor is. It is a claim, shown to agents as such; it opens nobody's history."""
-    return visitors.identify_visitor(call.tenant_id, call.principal.id, body.name, body.email)
+@api.post("/widget/v1/identify", body=Identify, answer=IdentifiedOut, errors=(OtherIdentityError,))
+def identify(call: Call, body: Identify) -> Identified:
+    """Say who the visitor is, or prove it.
+
+    Name and e-mail alone are a claim, shown to agents as such; it opens nobody's history. An `identity_token` makes the
+    visitor the contact whose `external_id` is its `sub`. His conversations so far become that contact's, and with the
+    `token` in the answer he sees the contact's conversations from all his devices.
+    """
+    if body.identity_token is not None:
+        return service.prove_identity(call.tenant_id, call.principal, body.identity_token)
+    return service.claim_identity(call.tenant_id, call.principal, body.name, body.email)

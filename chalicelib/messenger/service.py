@@ -3,17 +3,19 @@
 from chalicelib.auth import visitor_tokens
 from chalicelib.conversations import listing
 from chalicelib.conversations import service as conversations
-from chalicelib.conversations.listing import ListConversations
 from chalicelib.conversations.models import Conversation
 from chalicelib.core import keyring, ratelimit
 from chalicelib.core.config import settings
-from chalicelib.core.http import Page, PageQuery
+from chalicelib.core.http import Page, PageQuery, Principal
 from chalicelib.messages import opening
 from chalicelib.messages import service as messages
 from chalicelib.messages.models import Author, Message, NewMessage, Opened
-from chalicelib.messenger.models import Session
+from chalicelib.messenger.models import Identified, Session
+from chalicelib.visitors import linking
 from chalicelib.visitors import service as visitors
+from chalicelib.visitors.identity import read_identity_token
 from chalicelib.visitors.models import Seen, Visitor
+from chalicelib.widgets.identity import valid_secrets
 from chalicelib.widgets.models import Site
 
 NEW_VISITOR_WINDOW_S = 60
@@ -29,7 +31,8 @@ def start_session(site: Site, origin: str, earlier_token: str | None, seen: Seen
         name = keyring.keyed_hash("address", address).hex()[:32]
         ratelimit.count_in_window(f"session#{name}", settings().sessions_per_address, NEW_VISITOR_WINDOW_S)
         visitor = visitors.create_visitor(site.tenant_space, site.widget.id, seen)
-    token = visitor_tokens.issue(site.tenant_space, visitor.id, site.widget.id, origin)
+    # Whoever he has proven to be, he proves again: an old token may have been found by somebody else.
+    token = visitor_tokens.issue(site.tenant_space, visitor.id, site.widget.id, origin, name=visitor.name)
     return Session(token, visitor, site.widget)
 
 
@@ -40,43 +43,72 @@ def _resumed(site: Site, earlier_token: str | None, seen: Seen) -> Visitor | Non
     return visitors.resume_visitor(site.tenant_space, claims.visitor_id, seen)
 
 
-def begin_conversation(
-    tenant_id: str, visitor_id: str, widget_id: str, content: str, client_msg_id: str | None
-) -> Opened:
+def claim_identity(tenant_id: str, visitor: Principal, name: str | None, email: str | None) -> Identified:
+    """Note who the visitor says to be. What he has proven stays proven."""
+    return visitors.identify_visitor(tenant_id, visitor.id, name, email, lambda now: _identified(visitor, now))
+
+
+def prove_identity(tenant_id: str, visitor: Principal, token: str) -> Identified:
+    """Note who the visitor is by his site's signed word; the token in the answer opens the contact's conversations.
+
+    Raises InvalidError for the token and OtherIdentityError.
+    """
+    secrets = valid_secrets(tenant_id, visitor.widget_id)
+    identity = read_identity_token(token, secrets)
+    return linking.prove_visitor(
+        tenant_id, visitor.id, identity, lambda now: _identified(visitor, now, now.contact_id or "")
+    )
+
+
+def _identified(caller: Principal, visitor: Visitor, proven_contact_id: str | None = None) -> Identified:
+    token = visitor_tokens.issue(
+        visitor.tenant_id,
+        visitor.id,
+        caller.widget_id,
+        caller.origin,
+        name=visitor.name,
+        contact_id=caller.contact_id if proven_contact_id is None else proven_contact_id,
+    )
+    return Identified(token, visitor)
+
+
+def begin_conversation(tenant_id: str, visitor: Principal, content: str, client_msg_id: str | None) -> Opened:
     """Begin a conversation with what the visitor says, at the widget where he says it."""
     new = opening.NewConversation(
-        visitor_id=visitor_id,
-        actor={"type": "visitor", "id": visitor_id},
-        first=_message(visitor_id, content, client_msg_id),
-        hot={"widget_id": widget_id},
+        visitor_id=visitor.id,
+        actor=visitor.actor,
+        first=_message(visitor, content, client_msg_id),
+        hot={"widget_id": visitor.widget_id},
+        proven_contact_id=visitor.contact_id or None,
     )
     return opening.open_conversation(tenant_id, new)
 
 
-def say(tenant_id: str, conversation_id: str, visitor_id: str, content: str, client_msg_id: str | None) -> Message:
+def say(tenant_id: str, conversation_id: str, visitor: Principal, content: str, client_msg_id: str | None) -> Message:
     """Say something in one of the visitor's own conversations."""
-    return messages.send_message(tenant_id, conversation_id, _message(visitor_id, content, client_msg_id))
+    return messages.send_message(tenant_id, conversation_id, _message(visitor, content, client_msg_id))
 
 
-def list_own_conversations(tenant_id: str, visitor_id: str, query: PageQuery) -> Page[Conversation]:
-    """List the visitor's conversations, newest activity first."""
-    wanted = ListConversations.model_validate({**query.model_dump(exclude_none=True), "visitor_id": visitor_id})
-    return listing.list_conversations(tenant_id, wanted)
+def list_own_conversations(tenant_id: str, visitor: Principal, query: PageQuery) -> Page[Conversation]:
+    """List the visitor's conversations, newest activity first, and the contact's whom he has proven to be."""
+    return listing.list_own(tenant_id, visitor.id, visitor.contact_id or None, query)
 
 
 def list_own_messages(
-    tenant_id: str, conversation_id: str, visitor_id: str, after_seq: int, limit: int, cursor: str | None
+    tenant_id: str, conversation_id: str, visitor: Principal, after_seq: int, limit: int, cursor: str | None
 ) -> Page[Message]:
     """List what was said to and by the visitor after a `seq`."""
-    conversation = conversations.get_conversation(tenant_id, conversation_id)
-    own = conversations.own_conversation(conversation, visitor_id)
-    return messages.list_for_visitor(own, after_seq, limit, cursor)
+    return messages.list_for_visitor(
+        get_own_conversation(tenant_id, conversation_id, visitor), after_seq, limit, cursor
+    )
 
 
-def get_own_conversation(tenant_id: str, conversation_id: str, visitor_id: str) -> Conversation:
+def get_own_conversation(tenant_id: str, conversation_id: str, visitor: Principal) -> Conversation:
     """Return one of the visitor's own conversations."""
-    return conversations.own_conversation(conversations.get_conversation(tenant_id, conversation_id), visitor_id)
+    found = conversations.get_conversation(tenant_id, conversation_id)
+    return conversations.own_conversation(found, visitor.id, visitor.contact_id)
 
 
-def _message(visitor_id: str, content: str, client_msg_id: str | None) -> NewMessage:
-    return NewMessage(Author("visitor", visitor_id, None), content, client_msg_id=client_msg_id)
+def _message(visitor: Principal, content: str, client_msg_id: str | None) -> NewMessage:
+    author = Author("visitor", visitor.id, visitor.name or None)
+    return NewMessage(author, content, client_msg_id=client_msg_id, proven_contact_id=visitor.contact_id)

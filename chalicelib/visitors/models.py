@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from chalicelib.core import clock, ids, tokens
-from chalicelib.core.errors import NotFoundError
-from chalicelib.core.http import Response
+from chalicelib.core.errors import ConflictError, ForbiddenError, NotFoundError
+from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import Timestamp
 
 ONLINE_MS = 300_000
@@ -26,6 +26,27 @@ class VisitorNotFoundError(NotFoundError):
     default_message = NotFoundError.default_message
 
 
+class BlockedError(ForbiddenError):
+    """The visitor, or the contact he is, was blocked. Worded so that it tells him no more than that."""
+
+    code = "blocked"
+    default_message = "You can't write here at the moment."
+
+
+class IdentityRequiredError(ForbiddenError):
+    """This widget opens conversations for visitors who have proven who they are, within the last day."""
+
+    code = "identity_required"
+    default_message = "Sign in on this site first. Then call POST /widget/v1/identify with an identity_token."
+
+
+class OtherIdentityError(ConflictError):
+    """What was said here before is another person's, so this one needs a session of their own."""
+
+    code = "other_identity"
+    default_message = "This visitor is somebody else already. Begin a session without visitor_token, then identify."
+
+
 @dataclass(frozen=True)
 class Visitor:
     """Somebody on a site. Times are milliseconds since the epoch."""
@@ -36,6 +57,7 @@ class Visitor:
     name: str | None
     email: str | None
     contact_id: str | None
+    verified: bool  # the contact was proven with a signed token, not named by an agent
     context: str  # JSON text, without geolocation
     page_url: str | None
     referrer_url: str | None
@@ -65,6 +87,12 @@ class Seen:
     locale: str | None = None
 
 
+class LinkVisitor(Request):
+    """Who the visitor is."""
+
+    contact_id: str | None = Field(max_length=40, description="Null: nobody known.")
+
+
 class VisitorOut(Response):
     """A visitor, as agents see it."""
 
@@ -72,6 +100,7 @@ class VisitorOut(Response):
     name: str | None
     email: str | None
     contact_id: str | None
+    verified: bool = Field(description="The site has proven who this is. Otherwise name and e-mail are only claims.")
     token: str = Field(description="A public reference to the visitor; not a credential.")
     context: dict[str, Any]
     page_url: str | None
@@ -82,7 +111,7 @@ class VisitorOut(Response):
     first_seen_at: Timestamp
     last_seen_at: Timestamp
     online: bool = Field(description="Seen within the last five minutes.")
-    blocked: bool
+    blocked: bool = Field(description="Blocked himself; a blocked contact's visitors are blocked as well.")
 
     @classmethod
     def of(cls, visitor: Visitor) -> "VisitorOut":
@@ -92,6 +121,7 @@ class VisitorOut(Response):
             name=visitor.name,
             email=visitor.email,
             contact_id=visitor.contact_id,
+            verified=visitor.verified,
             token=visitor.handle,
             context=json.loads(visitor.context),
             page_url=visitor.page_url,

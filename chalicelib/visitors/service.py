@@ -1,9 +1,9 @@
 """What visitors do that concerns only themselves: show up, tell their context, say who they are."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from chalicelib.core import clock, ids, ratelimit
 from chalicelib.core.config import settings
@@ -33,6 +33,9 @@ from chalicelib.visitors.models import (
     without_geolocation,
 )
 
+Actor = Mapping[str, str]
+Result = TypeVar("Result")
+
 _SEEN_NAMES = {"page_url": "page", "referrer_url": "ref", "user_agent": "ua", "ip": "ip", "locale": "loc"}
 
 
@@ -46,6 +49,7 @@ def create_visitor(tenant_id: str, widget_id: str, seen: Seen) -> Visitor:
         name=None,
         email=None,
         contact_id=None,
+        verified=False,
         context="{}",
         first_seen_at=now,
         last_seen_at=now,
@@ -54,7 +58,8 @@ def create_visitor(tenant_id: str, widget_id: str, seen: Seen) -> Visitor:
         pos=1,
         **asdict(seen),
     )
-    transact(store.creating(visitor, _event("visitor.created", visitor, counts={"visitors": 1})))
+    event = _event("visitor.created", visitor, {"type": "visitor", "id": visitor.id}, counts={"visitors": 1})
+    transact(store.creating(visitor, event))
     outbox.notify(tenant_rows(tenant_id), visitor.id)
     return visitor
 
@@ -115,42 +120,91 @@ def set_context(tenant_id: str, visitor_id: str, context: Mapping[str, Any] | No
         if len(text.encode()) > MAX_CONTEXT_BYTES:
             raise InvalidError.field("context", f"The context may be {MAX_CONTEXT_BYTES} bytes long.", "too_long")
         changed["context"] = text
-    return _change(tenant_id, visitor_id, "visitor.updated", changed)
+    actor = {"type": "visitor", "id": visitor_id}
+    return _change(tenant_id, visitor_id, "visitor.updated", actor, lambda _: changed, lambda after: after)
 
 
-def identify_visitor(tenant_id: str, visitor_id: str, name: str | None, email: str | None) -> Visitor:
-    """Note who the visitor says to be. A claim only: it opens nobody's history."""
-    changed = {name_: value for name_, value in (("name", name), ("email", email)) if value is not None}
-    return _change(tenant_id, visitor_id, "visitor.identified", changed)
+def identify_visitor(
+    tenant_id: str, visitor_id: str, name: str | None, email: str | None, result_of: Callable[[Visitor], Result]
+) -> Result:
+    """Note who the visitor says to be: a claim, which opens nobody's history and leaves alone what has been proven."""
+    claimed = {name_: value for name_, value in (("name", name), ("email", email)) if value is not None}
+
+    def changed(before: Visitor) -> Mapping[str, Any]:
+        return {} if before.verified else claimed
+
+    actor = {"type": "visitor", "id": visitor_id}
+    return _change(tenant_id, visitor_id, "visitor.identified", actor, changed, result_of)
 
 
 def taking_from_opening_bucket(visitor: Visitor) -> Write:
     """Return the write that takes one conversation from the visitor's flood limit; raises RateLimitedError."""
     burst, rate = settings().visitor_burst, settings().visitor_rate
     bucket = ratelimit.Bucket.parse(visitor.opening_bucket, burst).take(burst, rate)
-    return store.touching(visitor, {"ob": str(bucket)}, when={"ob": visitor.opening_bucket})
+    return store.touching(visitor, {"ob": str(bucket)}, {"ob": visitor.opening_bucket, **store.identity_of(visitor)})
 
 
-_STORED = {**_SEEN_NAMES, "context": "cx", "name": "nm", "email": "em"}
+def requiring_same(visitor: Visitor) -> Write:
+    """Return the condition that a visitor is still who he was when he was read, and still blocked or not."""
+    return store.requiring_same(visitor)
 
 
-def _change(tenant_id: str, visitor_id: str, type_: str, changed: Mapping[str, Any]) -> Visitor:
-    def attempt() -> Visitor:
+_STORED = {
+    **_SEEN_NAMES,
+    "context": "cx",
+    "name": "nm",
+    "email": "em",
+    "contact_id": "con",
+    "verified": "ver",
+    "blocked": "bl",
+    "last_seen_at": "ls",
+}
+
+
+def _change(
+    tenant_id: str,
+    visitor_id: str,
+    type_: str,
+    actor: Actor,
+    changed: Callable[[Visitor], Mapping[str, Any]],
+    result_of: Callable[[Visitor], Result],
+) -> Result:
+    """Change what `changed` says of the visitor as he is, with an event; nothing if he is so already."""
+
+    def attempt() -> Result:
         before = get_visitor(tenant_id, visitor_id)
-        if all(getattr(before, name) == value for name, value in changed.items()):
-            return before
-        after = replace(before, pos=before.pos + 1, last_seen_at=clock.now_ms(), **changed)
-        row = {"ls": after.last_seen_at} | {_STORED[name]: value for name, value in changed.items()}
-        try:
-            transact(store.changing(before, row, [_event(type_, after)]), result=after)
-        except ConditionFailedError:
-            raise StaleError from None
-        outbox.notify(tenant_rows(tenant_id), visitor_id)
-        return after
+        after, writes = changing(before, type_, actor, changed(before))
+        result = result_of(after)
+        if writes:
+            commit(after, writes, result=result)
+        return result
 
     return retrying(attempt)
 
 
-def _event(type_: str, visitor: Visitor, counts: dict[str, int] | None = None) -> NewEvent:
-    shown = VisitorOut.of(visitor).model_dump(mode="json")
-    return NewEvent(type_, shown, {"type": "visitor", "id": visitor.id}, counts=counts or {})
+def changing(before: Visitor, type_: str, actor: Actor, changed: Mapping[str, Any]) -> tuple[Visitor, list[Write]]:
+    """Return the visitor with what is `changed`, and the writes of that; none if he is so already."""
+    changed = {name: value for name, value in changed.items() if getattr(before, name) != value}
+    if not changed:
+        return before, []
+    if actor["type"] == "visitor":
+        changed["last_seen_at"] = clock.now_ms()
+    after = replace(before, pos=before.pos + 1, **changed)
+    row = {_STORED[name]: value or None for name, value in changed.items()}
+    return after, store.changing(before, row, [_event(type_, after, actor)])
+
+
+def commit(visitor: Visitor, writes: list[Write], *, result: object = None) -> None:
+    """Commit a change of a visitor and tell the dispatcher; raises StaleError when something was different.
+
+    `result` is what the request will answer, unless that is the visitor.
+    """
+    try:
+        transact(writes, result=visitor if result is None else result)
+    except ConditionFailedError:
+        raise StaleError from None
+    outbox.notify(tenant_rows(visitor.tenant_id), visitor.id)
+
+
+def _event(type_: str, visitor: Visitor, actor: Actor, counts: dict[str, int] | None = None) -> NewEvent:
+    return NewEvent(type_, VisitorOut.of(visitor).model_dump(mode="json"), dict(actor), counts=counts or {})

@@ -55,6 +55,31 @@ def touching(visitor: Visitor, changed: Mapping[str, Any], when: Mapping[str, An
     return rows.updating(visitor.id, "meta", set_={"ls": clock.now_ms(), **changed}, when=when, exists=True)
 
 
+def moving(tenant_id: str, visitor_id: str, before: str | None, after: str | None) -> list[Write]:
+    """Return the writes that take a visitor from one contact's list to another's."""
+    rows = tenant_rows(tenant_id)
+    if before == after:
+        return []
+    gone = [rows.deleting(before, visitor_id)] if before else []
+    return [*gone, *([rows.putting(after, visitor_id, {})] if after else [])]
+
+
+def next_of_contact(tenant_id: str, contact_id: str) -> tuple[str | None, bool]:
+    """Return one of a contact's visitors, and whether there are more."""
+    found = tenant_rows(tenant_id).query(contact_id, prefix="vis_", limit=1, consistent=True)
+    return (found.items[0]["sk"] if found.items else None), found.more
+
+
+def requiring_same(visitor: Visitor) -> Write:
+    """Return the condition that a visitor is still the same person, and still blocked or not."""
+    return tenant_rows(visitor.tenant_id).checking(visitor.id, "meta", when=identity_of(visitor), exists=True)
+
+
+def identity_of(visitor: Visitor) -> dict[str, Any]:
+    """Return what of a visitor's row says who he is and whether he may write."""
+    return {"con": visitor.contact_id, "bl": visitor.blocked or None}
+
+
 def listed(tenant_id: str) -> Source:
     """Return all of a tenant's visitors, newest first."""
     partitions = [partition(shard) for shard in range(settings().index_shards_read)]
@@ -73,6 +98,7 @@ def _to_item(visitor: Visitor) -> Item:
         "nm": visitor.name,
         "em": visitor.email,
         "con": visitor.contact_id,
+        "ver": visitor.verified or None,
         "cx": visitor.context,
         "page": visitor.page_url,
         "ref": visitor.referrer_url,
@@ -94,6 +120,7 @@ def from_item(item: Item) -> Visitor:
         name=item.get("nm"),
         email=item.get("em"),
         contact_id=item.get("con"),
+        verified=item.get("ver", False),
         context=item.get("cx", "{}"),
         page_url=item.get("page"),
         referrer_url=item.get("ref"),

@@ -1,11 +1,11 @@
 """A widget and an allowed domain: as they are inside, and as the API shows them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from chalicelib.core import tokens
+from chalicelib.core import clock, tokens
 from chalicelib.core.errors import ConflictError, NotFoundError
 from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import Name, Timestamp
@@ -82,6 +82,10 @@ class Widget:
     position: Position = "right"
     language: Language = "en"
     logo_url: str | None = None
+    identity_required: bool = False
+    identity_generation: int = 0  # of the identity secret, which is derived from it; 0: there is none
+    identity_rotated_at: int | None = None  # milliseconds, as below
+    identity_previous_until: int | None = None  # until when the secret of the generation before is good, too
     version: int = 1
 
 
@@ -93,6 +97,14 @@ class Domain:
     id: str
     domain: str  # as `hosts.normalised` returns it
     created_at: int  # milliseconds
+
+
+@dataclass(frozen=True)
+class IssuedSecret:
+    """A widget with its newest identity secret."""
+
+    widget: Widget
+    secret: str
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,11 @@ class _WidgetSettings(Request):
     position: Position = Field(default_factory=lambda: "right")
     language: Language = Field(default_factory=lambda: "en")
     logo_url: LogoUrl | None = None
+    identity_required: bool = Field(
+        default_factory=bool,
+        strict=True,
+        description="Only visitors who have proven who they are (`POST /widget/v1/identify`) can open conversations.",
+    )
 
 
 class CreateWidget(_WidgetSettings):
@@ -198,6 +215,7 @@ class WidgetOut(Response):
     position: Position
     language: Language
     logo_url: str | None
+    identity_required: bool
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -209,9 +227,55 @@ class WidgetOut(Response):
             name=widget.name,
             client_token=widget.client_token,
             **_shown(widget),
+            identity_required=widget.identity_required,
             created_at=widget.created_at,  # type: ignore[arg-type]  # Timestamp renders milliseconds
             updated_at=widget.updated_at,  # type: ignore[arg-type]
         )
+
+
+class RotateIdentitySecret(Request):
+    """How long the secret before stays good."""
+
+    expire_previous_in: int = Field(
+        default=86_400, ge=0, le=86_400, description="Seconds; 0 if it may have been seen by somebody."
+    )
+
+
+class IdentitySecretStatusOut(Response):
+    """Whether a widget has an identity secret, and since when."""
+
+    versioned: ClassVar[bool] = False
+
+    configured: bool
+    rotated_at: Timestamp | None
+    previous_valid_until: Timestamp | None
+
+    @classmethod
+    def of(cls, widget: Widget) -> "IdentitySecretStatusOut":
+        """Show what is known of a widget's secret, but not the secret."""
+        return cls.model_validate(_secret_shown(widget))
+
+
+class IdentitySecretOut(IdentitySecretStatusOut):
+    """A widget's new identity secret."""
+
+    shown_once: ClassVar[frozenset[str]] = frozenset({"secret"})
+
+    secret: str | None = Field(description="Keep it on your server. Null when this answer is a replay.")
+
+    @classmethod
+    def of(cls, issued: IssuedSecret) -> "IdentitySecretOut":  # type: ignore[override]  # shows what rotating returns
+        """Show a new secret."""
+        return cls.model_validate({**_secret_shown(issued.widget), "secret": issued.secret})
+
+
+def _secret_shown(widget: Widget) -> dict[str, Any]:
+    until = widget.identity_previous_until
+    return {
+        "configured": widget.identity_generation > 0,
+        "rotated_at": widget.identity_rotated_at,
+        "previous_valid_until": until if until and until > clock.now_ms() else None,
+    }
 
 
 class ConfigurationOut(Response):

@@ -2,7 +2,7 @@
 
 from chalicelib.core.http import Api, Call, Page, PageQuery, Role
 from chalicelib.core.http.access import OriginNotAllowedError
-from chalicelib.widgets import service
+from chalicelib.widgets import identity, service
 from chalicelib.widgets.models import (
     AddDomain,
     ConfigurationOut,
@@ -10,6 +10,10 @@ from chalicelib.widgets.models import (
     Domain,
     DomainExistsError,
     DomainOut,
+    IdentitySecretOut,
+    IdentitySecretStatusOut,
+    IssuedSecret,
+    RotateIdentitySecret,
     TooManyDomainsError,
     TooManyWidgetsError,
     UpdateWidget,
@@ -62,6 +66,35 @@ def update_widget(call: Call, body: UpdateWidget, widget_id: str) -> Widget:
 def delete_widget(call: Call, widget_id: str) -> None:
     """Delete a widget: its client token stops working. Conversations that came through it stay."""
     service.delete_widget(call.tenant_id, call.principal.actor, widget_id, expected_version=call.if_match)
+
+
+@api.get(
+    "/v1/widgets/{widget_id}/identity-secret",
+    role=Role.ADMIN,
+    scope="widgets:read",
+    answer=IdentitySecretStatusOut,
+)
+def get_identity_secret(call: Call, widget_id: str) -> Widget:
+    """Read whether a widget has an identity secret, and since when; never the secret."""
+    return service.get_widget(call.tenant_id, widget_id)
+
+
+@api.post(
+    "/v1/widgets/{widget_id}/identity-secret",
+    role=Role.ADMIN,
+    scope="widgets:write",
+    body=RotateIdentitySecret,
+    answer=IdentitySecretOut,
+)
+def rotate_identity_secret(call: Call, body: RotateIdentitySecret, widget_id: str) -> IssuedSecret:
+    """Make a widget's identity secret, or replace it.
+
+    With it your server signs who a visitor is (`POST /widget/v1/identify`). It is shown this once. The one before stays
+    good for a day unless `expire_previous_in` says less; older ones end at once.
+    """
+    return identity.rotate_secret(
+        call.tenant_id, call.principal.actor, widget_id, expire_previous_in=body.expire_previous_in
+    )
 
 
 @domains_api.get("/v1/domains", scope="domains:read", query=PageQuery, answer=DomainOut, paged=True)

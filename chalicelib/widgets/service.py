@@ -12,7 +12,8 @@ from chalicelib.core.errors import PreconditionFailedError
 from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.http.access import OriginNotAllowedError
 from chalicelib.core.http.pages import page_of
-from chalicelib.core.table import NOTHING, ConditionFailedError, StaleError, Write, retrying
+from chalicelib.core.items import Item
+from chalicelib.core.table import NOTHING, ConditionFailedError, Key, StaleError, Write, retrying
 from chalicelib.events.models import NewEvent
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import Tenant
@@ -67,6 +68,16 @@ def find_widget(tenant_id: str, widget_id: str) -> Widget | None:
     return store.find_widget(tenant_id, widget_id) if ids.is_id("wgt", widget_id) else None
 
 
+def widget_key(tenant_id: str, widget_id: str) -> Key:
+    """Return where a widget's row is, for a caller that reads it together with others."""
+    return store.widget_key(tenant_id, widget_id)
+
+
+def requires_identity(item: Item | None) -> bool:
+    """Tell whether the widget whose row was found under `widget_key` lets only proven visitors begin."""
+    return item is not None and store.widget_from_item(item).identity_required
+
+
 def get_widget(tenant_id: str, widget_id: str) -> Widget:
     """Return a tenant's widget; raises WidgetNotFoundError."""
     found = find_widget(tenant_id, widget_id)
@@ -104,7 +115,7 @@ def update_widget(
     """Change a widget's settings. Raises WidgetNotFoundError and PreconditionFailedError."""
 
     def attempt() -> Widget:
-        before, pos = _expected(tenant_id, widget_id, expected_version)
+        before, pos = expected(tenant_id, widget_id, expected_version)
         changed = {name: value for name, value in changes.items() if getattr(before, name) != value}
         if not changed:
             return before
@@ -113,7 +124,7 @@ def update_widget(
         previous = {name: shown_before[name] for name in changed}
         record = tenants.recording_at(tenant_id, pos, actor, "widget.updated", shown, previous)
         change = store.updating_widget(after, changed, read_version=before.version)
-        _commit_or_reread(tenant_id, [change, *record], result=after)
+        commit_or_reread(tenant_id, [change, *record], result=after)
         return after
 
     return retrying(attempt)
@@ -123,10 +134,10 @@ def delete_widget(tenant_id: str, actor: Actor, widget_id: str, *, expected_vers
     """Remove a widget; what was said through it stays. Raises WidgetNotFoundError and PreconditionFailedError."""
 
     def attempt() -> None:
-        widget, pos = _expected(tenant_id, widget_id, expected_version)
+        widget, pos = expected(tenant_id, widget_id, expected_version)
         room = store.returning_quota(tenant_id, store.WIDGETS)
         record = tenants.recording_at(tenant_id, pos, actor, "widget.deleted", _shown(widget))
-        _commit_or_reread(tenant_id, [store.deleting_widget(widget), room, *record])
+        commit_or_reread(tenant_id, [store.deleting_widget(widget), room, *record])
 
     retrying(attempt)
 
@@ -170,7 +181,7 @@ def remove_domain(tenant_id: str, actor: Actor, domain_id: str) -> None:
             raise DomainNotFoundError
         room = store.returning_quota(tenant_id, store.DOMAINS)
         record = tenants.recording_at(tenant_id, pos, actor, "domain.deleted", _domain_shown(domain))
-        _commit_or_reread(tenant_id, [*store.deleting_domain(domain), room, *record])
+        commit_or_reread(tenant_id, [*store.deleting_domain(domain), room, *record])
 
     retrying(attempt)
 
@@ -203,7 +214,7 @@ def _new_domain(tenant_id: str, text: str) -> Domain:
     return Domain(tenant_id, ids.new("dom"), host, clock.now_ms())
 
 
-def _expected(tenant_id: str, widget_id: str, expected_version: int | None) -> tuple[Widget, int | None]:
+def expected(tenant_id: str, widget_id: str, expected_version: int | None) -> tuple[Widget, int | None]:
     """Return the widget in the version the caller has seen, and the tenant's position."""
     if not ids.is_id("wgt", widget_id):
         raise WidgetNotFoundError
@@ -215,7 +226,7 @@ def _expected(tenant_id: str, widget_id: str, expected_version: int | None) -> t
     return widget, pos
 
 
-def _commit_or_reread(tenant_id: str, writes: list[Write], *, result: object = NOTHING) -> None:
+def commit_or_reread(tenant_id: str, writes: list[Write], *, result: object = NOTHING) -> None:
     """Commit; whatever condition failed, something changed since it was read, so read again."""
     try:
         tenants.commit(tenant_id, writes, result=result)

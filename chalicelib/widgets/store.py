@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from chalicelib.core.items import Item
-from chalicelib.core.table import Write, tenant_rows
+from chalicelib.core.table import Key, Write, tenant_rows
 from chalicelib.tenants import service as tenants
 from chalicelib.widgets.models import MAX_DOMAINS, MAX_WIDGETS, Domain, Widget
 
@@ -18,9 +18,14 @@ _LIMITS = {WIDGETS: MAX_WIDGETS, DOMAINS: MAX_DOMAINS}
 _STORED = tuple(each.name for each in fields(Widget) if each.name not in {"tenant_id", "id"})
 
 
-def find_widget(tenant_id: str, widget_id: str) -> Widget | None:
+def widget_key(tenant_id: str, widget_id: str) -> Key:
+    """Return where a widget's row is."""
+    return tenant_rows(tenant_id).key(WIDGETS, widget_id)
+
+
+def find_widget(tenant_id: str, widget_id: str, *, consistent: bool = False) -> Widget | None:
     """Read one widget."""
-    row = tenant_rows(tenant_id).get(WIDGETS, widget_id)
+    row = tenant_rows(tenant_id).get(WIDGETS, widget_id, consistent=consistent)
     return widget_from_item(row) if row else None
 
 

@@ -12,6 +12,7 @@ from tests.support.chats import ORIGIN, Chat, new_chat, reply, unique
 from tests.support.client import Answer
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, merge, merged, new_company, new_contact
+from tests.support.identity import new_secret, prove, proven, signed
 from tests.support.queues import drain
 from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_user
 
@@ -112,6 +113,52 @@ def _context(world: World) -> Send:
 
 def _identify(world: World) -> Send:
     return lambda: world.chat.client.post("/widget/v1/identify", {"name": unique()})
+
+
+def _prove(world: World) -> Send:
+    """A visitor not seen before, and a contact that has to be made."""
+    chat, token = new_chat(world.tenant), signed(new_secret(world.tenant), unique(), email=people.new_email())
+    return lambda: prove(chat, token)
+
+
+def _prove_again(world: World) -> Send:
+    chat, token = new_chat(world.tenant), signed(new_secret(world.tenant), unique(), name="Kim")
+    known = proven(chat, token)
+    return lambda: prove(known, token)
+
+
+def _proven(prepare: Callable[[Chat], Send]) -> Prepare:
+    return lambda world: prepare(proven(new_chat(world.tenant), signed(new_secret(world.tenant), unique())))
+
+
+def _own_of_proven(chat: Chat) -> Send:
+    chat.begin()
+    return lambda: chat.client.get("/widget/v1/conversations")
+
+
+def _begin_as_proven(chat: Chat) -> Send:
+    return lambda: chat.client.post("/widget/v1/conversations", {"message": {"content": "Hello"}})
+
+
+def _say_as_proven(chat: Chat) -> Send:
+    found = chat.begin()
+    return lambda: chat.say(found)
+
+
+def _on_visitor(end: str) -> Prepare:
+    def prepare(world: World) -> Send:
+        url = f"/v1/visitors/{new_chat(world.tenant).visitor_id}"
+        if end == "unblock":
+            assert world.tenant.owner.client.post(f"{url}/block").status == 200
+        return lambda: world.tenant.owner.client.post(f"{url}/{end}")
+
+    return prepare
+
+
+def _link_visitor(world: World) -> Send:
+    owner, url = world.tenant.owner.client, f"/v1/visitors/{new_chat(world.tenant).visitor_id}/identify"
+    body = {"contact_id": new_contact(owner)["id"]}
+    return lambda: owner.post(url, body)
 
 
 def _register(_world: World) -> Send:
@@ -392,6 +439,8 @@ REQUESTS: dict[str, Prepare] = {
     "GET /v1/widgets/{widget_id}": _on_made("/v1/widgets", WIDGET, "GET"),
     "PATCH /v1/widgets/{widget_id}": _on_made("/v1/widgets", WIDGET, "PATCH", "", {"name": "New"}),
     "DELETE /v1/widgets/{widget_id}": _on_made("/v1/widgets", WIDGET, "DELETE"),
+    "GET /v1/widgets/{widget_id}/identity-secret": _on_made("/v1/widgets", WIDGET, "GET", "/identity-secret"),
+    "POST /v1/widgets/{widget_id}/identity-secret": _on_made("/v1/widgets", WIDGET, "POST", "/identity-secret"),
     "GET /v1/domains": _v1("GET", "/v1/domains"),
     "POST /v1/domains": _add_domain,
     "DELETE /v1/domains/{domain_id}": _remove_domain,
@@ -428,6 +477,9 @@ REQUESTS: dict[str, Prepare] = {
     "GET /v1/jobs/{job_id}": _job,
     "GET /v1/visitors": _v1("GET", "/v1/visitors"),
     "GET /v1/visitors/{visitor_id}": _retrieve_visitor,
+    "POST /v1/visitors/{visitor_id}/identify": _link_visitor,
+    "POST /v1/visitors/{visitor_id}/block": _on_visitor("block"),
+    "POST /v1/visitors/{visitor_id}/unblock": _on_visitor("unblock"),
     "GET /v1/conversations": _v1("GET", "/v1/conversations?status=open&limit=10"),
     "GET /v1/conversations/{conversation_id}": _on_conversation("GET"),
     "PATCH /v1/conversations/{conversation_id}": _on_conversation("PATCH", "", {"priority": "high", "tags": ["a"]}),
@@ -476,6 +528,11 @@ MORE: dict[str, Prepare] = {  # other ways to use a route that cost something el
     "GET /v1/contacts (by external id)": _contact_by("external_id"),
     "GET /v1/contacts (of a company)": _contacts_of_company,
     "PUT /v1/contacts (again)": _put_contact_again,
+    "POST /widget/v1/identify (proven)": _prove,
+    "POST /widget/v1/identify (proven again)": _prove_again,
+    "GET /widget/v1/conversations (proven)": _proven(_own_of_proven),
+    "POST /widget/v1/conversations (proven)": _proven(_begin_as_proven),
+    "POST /widget/v1/conversations/{conversation_id}/messages (proven)": _proven(_say_as_proven),
     "PATCH /v1/contacts/{contact_id} (custom attributes)": _on_contact("PATCH", "", {"custom_attributes": {"a": 1}}),
     "GET /v1/contacts/{contact_id} (merged)": _merged_contact,
     "GET /v1/events (one type)": _one_type_of_event,

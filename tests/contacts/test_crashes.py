@@ -19,6 +19,7 @@ from tests.support.contacts import (
     rows_left,
 )
 from tests.support.faults import At, Crash, crash, injected, is_functions
+from tests.support.identity import new_secret, signed
 from tests.support.queues import drain
 from tests.support.schedules import tick
 from tests.support.tenants import Organisation, new_key, new_tenant
@@ -140,6 +141,90 @@ def test_a_deletion_is_done_once_wherever_the_process_dies(services):
             types = types_of(tenant)
             assert types.count("contact.deleted") == types.count("job.completed") == 1
             assert types.count("conversation.updated") == 1
+
+        return act, check
+
+    assert enumerated(scenario, services) >= 50
+
+
+def test_a_proof_is_taken_once_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        owner, chat = tenant.owner.client, new_chat(tenant)
+        ours = {chat.begin(), chat.begin()}
+        token, key = signed(new_secret(tenant), "u-1", email="kim@example.com"), unique()
+        drain(services)
+
+        def act():
+            body = {"identity_token": token}
+            answer = chat.client.post("/widget/v1/identify", body, Idempotency_Key=key)
+            assert answer.status == 200, answer.text
+            drain(services)
+
+        def check():
+            (row,) = owner.get(f"{CONTACTS}?external_id=u-1").json["data"]
+            assert owner.get(f"{CONTACTS}?email=kim@example.com").json["data"] == [row]
+            assert owner.get(CONTACTS).json["pagination"]["total"] == 1
+            assert owner.get(f"/v1/visitors/{chat.visitor_id}").json["contact_id"] == row["id"]
+            assert [each for each in rows_left(tenant.id, row["id"]) if each != "meta"] == [chat.visitor_id]
+            assert conversations_of(owner, row["id"]) == ours
+            types = types_of(tenant)
+            assert types.count("contact.created") == types.count("visitor.identified") == 1
+            assert types.count("job.completed") == 1
+            assert types.count("conversation.updated") == 2
+
+        return act, check
+
+    assert enumerated(scenario, services) >= 30
+
+
+def test_a_block_reaches_every_conversation_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        owner, chat = tenant.owner.client, new_chat(tenant)
+        made = new_contact(owner)["id"]
+        owner.post(f"/v1/visitors/{chat.visitor_id}/identify", {"contact_id": made})
+        ours, key = [chat.begin(), chat.begin()], unique()
+        drain(services)
+
+        def act():
+            assert owner.post(f"{CONTACTS}/{made}/block", Idempotency_Key=key).status == 200
+            drain(services)
+
+        def check():
+            for each in ours:
+                assert chat.say(each).code == "blocked"
+            types = types_of(tenant)
+            assert types.count("contact.blocked") == 1
+            assert types.count("job.completed") == 2  # of the link, and of the block
+
+        return act, check
+
+    assert enumerated(scenario, services) >= 20
+
+
+def test_visitors_follow_a_merge_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        owner = tenant.owner.client
+        source, target = new_contact(owner, "A")["id"], new_contact(owner, "B")["id"]
+        chats = [new_chat(tenant), new_chat(tenant)]
+        for chat in chats:
+            owner.post(f"/v1/visitors/{chat.visitor_id}/identify", {"contact_id": source})
+        drain(services)
+        key = unique()
+
+        def act():
+            answer = owner.post(f"{CONTACTS}/{source}/merge", {"into": target}, Idempotency_Key=key)
+            assert answer.status == 202, answer.text
+            drain(services)
+
+        def check():
+            for chat in chats:
+                assert owner.get(f"/v1/visitors/{chat.visitor_id}").json["contact_id"] == target
+            assert rows_left(tenant.id, source) == ["meta"]
+            assert set(rows_left(tenant.id, target)) == {"meta", *(chat.visitor_id for chat in chats)}
+            assert types_of(tenant).count("visitor.updated") == 2
 
         return act, check
 

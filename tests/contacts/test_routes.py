@@ -389,11 +389,11 @@ class TestMerge:
         job = merge(owner, source, target)
         assert job.status == 202
         assert job.json.items() >= {"kind": "contact.merge", "status": "pending"}.items()
-        assert job.json["progress"] == {"done": 0, "stage": 0, "stages": 3}
+        assert job.json["progress"] == {"done": 0, "stage": 0, "stages": 4}
         drain(services)
         ended = new_member(tenant, "viewer").client.get(f"/v1/jobs/{job.json['id']}").json
         assert ended["status"] == "completed"
-        assert ended["progress"] == {"done": 1, "stage": 3, "stages": 3}
+        assert ended["progress"] == {"done": 1, "stage": 4, "stages": 4}
         assert ended["completed_at"]
 
     def test_merging_again_answers_the_same_job_and_elsewhere_is_refused(self, services, owner):

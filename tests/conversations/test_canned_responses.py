@@ -10,7 +10,7 @@ from tests.support.client import Answer, Client
 from tests.support.tenants import Organisation, anonymous, new_key, new_member, new_tenant
 
 TEXT = "Hi {{visitor.name|there}} <{{visitor.email}}>, #{{conversation.number}}: {{agent.name}}, {{tenant.name}}"
-SCOPES = ("canned_responses:write", "conversations:read", "visitors:read")
+SCOPES = ("canned_responses:write", "conversations:read", "visitors:read", "contacts:read")
 
 
 @pytest.fixture

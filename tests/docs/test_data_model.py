@@ -20,6 +20,7 @@ from tests.budgets.account import known_pool_user
 from tests.support.chats import HOST, ORIGIN, new_chat, unique
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, link_conversation, merged, new_company, new_contact
+from tests.support.identity import new_secret, proven, signed
 from tests.support.people import PASSWORD, link_token, logged_in, new_email, registered, signed_in
 from tests.support.queues import drain
 from tests.support.schedules import tick
@@ -223,6 +224,17 @@ def contacts(services: Any) -> None:
     assert owner.post(f"{url}/block").status == owner.post(f"{url}/unblock").status == 200
     assert owner.delete(f"{url}/notes/{add_note(owner, ana['id'])}").status == 204
     add_note(owner, ana["id"])
+    proven(chat, signed(new_secret(tenant), ana["external_id"]))
+    new_secret(tenant)
+    known = f"/v1/visitors/{chat.visitor_id}"
+    opened = chat.begin()
+    drain(services)
+    assert owner.post(f"{known}/block").status == 200
+    drain(services)
+    assert chat.say(opened).status == 403
+    for contact in (kim, ana):
+        assert owner.post(f"{known}/identify", {"contact_id": contact["id"]}).status == 200
+        drain(services)
     link_conversation(tenant.id, chat.visitor_id, ana["id"])
     merged(owner, services, ana["id"], kim["id"])
     for filters in ("", "?search=kim", f"?email={kim['email']}", f"?company_id={company}&limit=1"):

@@ -71,7 +71,7 @@ class TestRetrieve:
         shown = tenant.owner.client.get(f"{URL}/{chat.visitor_id}").json
         named = (
             "id name email contact_id token context page_url referrer_url user_agent ip locale first_seen_at "
-            "last_seen_at online blocked"
+            "last_seen_at online blocked verified"
         )
         assert set(shown) == set(named.split())
         assert shown | seen | {"ip": "203.0.113.7", "online": True, "blocked": False, "context": {}} == shown

@@ -42,6 +42,7 @@ class Principal:
     origin: str = ""  # of a visitor's token: the site it was made for
     widget_id: str = ""  # of a visitor's token
     tenant_space: str = ""  # of a visitor's token: the tenant, or its test data
+    contact_id: str = ""  # of a visitor's token: the contact he has proven to be
 
     def to_context(self) -> dict[str, str]:
         """Return the authorizer's context: API Gateway passes strings only."""
@@ -54,7 +55,7 @@ class Principal:
             context["test_mode"] = "1"
         if self.expires_at is not None:
             context["expires_at"] = str(self.expires_at)
-        for name in ("name", "session_id", "origin", "widget_id", "tenant_space"):
+        for name in ("name", "session_id", "origin", "widget_id", "tenant_space", "contact_id"):
             if value := getattr(self, name):
                 context[name] = value
         return context
@@ -76,6 +77,7 @@ class Principal:
             origin=context.get("origin", ""),
             widget_id=context.get("widget_id", ""),
             tenant_space=context.get("tenant_space", ""),
+            contact_id=context.get("contact_id", ""),
         )
 
     @property
