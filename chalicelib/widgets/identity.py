@@ -40,7 +40,7 @@ def rotate_secret(tenant_id: str, actor: Actor, widget_id: str, *, expire_previo
 
 def valid_secrets(tenant_id: str, widget_id: str) -> list[str]:
     """Return the secrets that a widget's identity tokens may be signed with now, the newest first. One read."""
-    widget = store.find_widget(tenant_id, widget_id, consistent=True)
+    widget = store.find_widget(tenant_id, widget_id)
     if widget is None or widget.identity_generation == 0:
         return []
     overlapping = (widget.identity_previous_until or 0) > clock.now_ms()

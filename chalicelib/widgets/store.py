@@ -23,9 +23,9 @@ def widget_key(tenant_id: str, widget_id: str) -> Key:
     return tenant_rows(tenant_id).key(WIDGETS, widget_id)
 
 
-def find_widget(tenant_id: str, widget_id: str, *, consistent: bool = False) -> Widget | None:
+def find_widget(tenant_id: str, widget_id: str) -> Widget | None:
     """Read one widget."""
-    row = tenant_rows(tenant_id).get(WIDGETS, widget_id, consistent=consistent)
+    row = tenant_rows(tenant_id).get(WIDGETS, widget_id)
     return widget_from_item(row) if row else None
 
 
