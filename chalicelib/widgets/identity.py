@@ -15,11 +15,16 @@ from chalicelib.widgets.models import IdentitySecretStatusOut, IssuedSecret, Wid
 from chalicelib.widgets.service import Actor
 
 
-def rotate_secret(tenant_id: str, actor: Actor, widget_id: str, *, expire_previous_in: int) -> IssuedSecret:
-    """Give a widget a new secret; the one before is good for so many more seconds, older ones no more."""
+def rotate_secret(
+    tenant_id: str, actor: Actor, widget_id: str, *, expire_previous_in: int, expected_version: int | None = None
+) -> IssuedSecret:
+    """Give a widget a new secret; the one before is good for so many more seconds, older ones no more.
+
+    Raises WidgetNotFoundError and PreconditionFailedError.
+    """
 
     def attempt() -> IssuedSecret:
-        before, pos = service.expected(tenant_id, widget_id, None)
+        before, pos = service.expected(tenant_id, widget_id, expected_version)
         now = clock.now_ms()
         until = now + 1000 * expire_previous_in if expire_previous_in and before.identity_generation else None
         changed: dict[str, Any] = {

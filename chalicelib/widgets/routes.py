@@ -93,7 +93,11 @@ def rotate_identity_secret(call: Call, body: RotateIdentitySecret, widget_id: st
     good for a day unless `expire_previous_in` says less; older ones end at once.
     """
     return identity.rotate_secret(
-        call.tenant_id, call.principal.actor, widget_id, expire_previous_in=body.expire_previous_in
+        call.tenant_id,
+        call.principal.actor,
+        widget_id,
+        expire_previous_in=body.expire_previous_in,
+        expected_version=call.if_match,
     )
 
 

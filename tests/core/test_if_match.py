@@ -19,8 +19,8 @@ EXEMPT = {
     "POST /v1/conversations/{conversation_id}/messages",
     "POST /v1/contacts/{contact_id}/notes",
 }
-# Objects whose only versions are "there" and "gone".
-WITHOUT_VERSION = {"domain_id", "note_id", "invitation_id"}
+# Objects whose only versions are "there" and "gone", and visitors, who change with every page they open.
+WITHOUT_VERSION = {"domain_id", "note_id", "invitation_id", "visitor_id"}
 
 
 def routes() -> list[Route]:
