@@ -6,6 +6,7 @@ from chalicelib.auth.service import reset_link
 from chalicelib.core import ids
 from chalicelib.core.config import settings
 from chalicelib.events.models import Event
+from chalicelib.mail.languages import language_for
 from chalicelib.mail.models import Mail
 from chalicelib.mail.service import enqueue
 
@@ -48,7 +49,7 @@ def _answer_reset_request(event: Event) -> None:
     if user is None or user.disabled:
         return
     link = reset_link(mail_tokens.for_reset(Reset.of(user), event.at // 1000 + mail_tokens.RESET_S))
-    enqueue(_mail(event, user.email, "reset_password", user.language, link=link))
+    enqueue(_mail(event, user.email, "reset_password", link=link))
 
 
 def _answer_email_change(event: Event) -> None:
@@ -72,5 +73,6 @@ def _notify(event: Event) -> None:
         enqueue(_mail(event, user.email, event.type.partition(".")[2], user.language))
 
 
-def _mail(event: Event, to: str, template: str, language: str = "en", **params: str) -> Mail:
+def _mail(event: Event, to: str, template: str, language: str | None = None, **params: str) -> Mail:
+    language = language or language_for(event.data.get("language"))
     return Mail(ids.derived("mail", event.id, template), to, template, language, params)

@@ -55,6 +55,7 @@ from chalicelib.auth.schemas import (
 )
 from chalicelib.core.errors import NotFoundError, RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Raw
+from chalicelib.mail.languages import language_for
 from chalicelib.tenants.models import (
     AlreadyMemberError,
     InvitationAcceptedError,
@@ -91,7 +92,7 @@ _INVITATION_ERRORS = (
 )
 def register(call: Call, body: Register) -> RegisteredOut:
     """Sign up. A mail with a link follows; the answer is the same whether or not the address has an account."""
-    return service.register(body.email, body.password, body.name, call.source_ip)
+    return service.register(body.email, body.password, body.name, call.source_ip, _language(call))
 
 
 @own_api.post("/v1/auth/verify-email", public=True, body=VerifyEmail, answer=UserOut, errors=_LINK_ERRORS)
@@ -246,7 +247,7 @@ def revoke_session(call: Call, session_id: str) -> None:
 )
 def forgot_password(call: Call, body: ForgotPassword) -> SentOut:
     """Ask for a link to choose a new password. The answer is the same whether or not there is an account."""
-    return service.forgot_password(body.email, call.source_ip)
+    return service.forgot_password(body.email, call.source_ip, _language(call))
 
 
 @own_api.post("/v1/auth/reset-password", public=True, body=ResetPassword, answer=UserOut, errors=_LINK_ERRORS)
@@ -306,6 +307,11 @@ def show_invitation(call: Call) -> Raw:
 
 def _device(call: Call) -> Device:
     return Device.of(call.headers.get("user-agent", ""), call.source_ip)
+
+
+def _language(call: Call) -> str:
+    """The mail is read by who asks for it, with the same wishes as their browser's."""
+    return language_for(call.headers.get("accept-language"))
 
 
 def _page(call: Call, name: str) -> Raw:

@@ -20,7 +20,7 @@ from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import AlreadyMemberError
 
 
-def register(email: str, password: str, name: str | None, source_ip: str) -> RegisteredOut:
+def register(email: str, password: str, name: str | None, source_ip: str, language: str = "en") -> RegisteredOut:
     """Sign up. Nothing here depends on whether the address has an account: the dispatcher finds out, and mails.
 
     Raises SignupClosedError, InvalidError for the password, and RateLimitedError.
@@ -30,7 +30,7 @@ def register(email: str, password: str, name: str | None, source_ip: str) -> Reg
     passwords.check_policy(password, email)
     attempts.count_address(source_ip)
     attempts.count_mail(email)
-    store.add_registration(Registration(ids.new("reg"), email, name, passwords.hashed(password)))
+    store.add_registration(Registration(ids.new("reg"), email, name, passwords.hashed(password)), language)
     return RegisteredOut(email=email, name=name, status="verification_sent")
 
 
@@ -70,7 +70,7 @@ def log_in(email: str, password: str, code: str | None, device: Device, source_i
     return sessions.start(user, device)
 
 
-def forgot_password(email: str, source_ip: str) -> SentOut:
+def forgot_password(email: str, source_ip: str, language: str = "en") -> SentOut:
     """Ask for a link to choose a new password. As with `register`, the dispatcher finds out whether there is a user.
 
     Raises RateLimitedError for the caller's address; a mailbox that got too many mails just gets no more.
@@ -80,7 +80,7 @@ def forgot_password(email: str, source_ip: str) -> SentOut:
         attempts.count_mail(email)
     except RateLimitedError:
         return SentOut(status="sent")
-    store.add_reset_request(ids.new("rst"), email)
+    store.add_reset_request(ids.new("rst"), email, language)
     return SentOut(status="sent")
 
 

@@ -161,26 +161,35 @@ def use_totp_step(user: User, step: int) -> None:
 # of one event, so that the dispatcher finds out whether there is a user, and the request does the same work either way.
 
 
-def add_registration(registration: Registration) -> None:
+def add_registration(registration: Registration, language: str) -> None:
     """Write a registration and its event. One write."""
     row = {"email": registration.email, "name": registration.name, "pw": registration.password_hash}
-    _add_request(registration.id, "user.registration_requested", row, REGISTRATION_S)
+    _add_request(registration.id, "user.registration_requested", row, REGISTRATION_S, language)
 
 
-def add_reset_request(request_id: str, email: str) -> None:
+def add_reset_request(request_id: str, email: str, language: str) -> None:
     """Write a request for a new password and its event. One write."""
-    _add_request(request_id, "user.password_reset_requested", {"email": email}, REQUEST_S)
+    _add_request(request_id, "user.password_reset_requested", {"email": email}, REQUEST_S, language)
 
 
 def add_email_change(change: EmailChange, *, result: object) -> None:
     """Write a request for a new address and its event. One write."""
     row = {"user": change.user_id, "email": change.email, "pwv": change.password_version, "ev": change.email_version}
-    _add_request(change.id, "user.email_change_requested", row, REQUEST_S, result)
+    _add_request(change.id, "user.email_change_requested", row, REQUEST_S, result=result)
 
 
-def _add_request(request_id: str, event_type: str, row: dict[str, Any], keep_s: int, result: object = NOTHING) -> None:
-    # The event names the row and nothing else: events outlive it by weeks.
-    event = NewEvent(event_type, {"id": request_id}, {"type": "system"})
+def _add_request(
+    request_id: str,
+    event_type: str,
+    row: dict[str, Any],
+    keep_s: int,
+    language: str | None = None,
+    *,
+    result: object = NOTHING,
+) -> None:
+    # The event names the row and the mail's language, no person: events outlive the row by weeks.
+    data = {"id": request_id} | ({"language": language} if language else {})
+    event = NewEvent(event_type, data, {"type": "system"})
     row |= {"exp": clock.now_s() + keep_s, **outbox.new_aggregate(USERS, request_id, 1)}
     transact(
         [

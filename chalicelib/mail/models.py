@@ -1,7 +1,11 @@
 """A mail that somebody will get."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from chalicelib.core.addresses import UnusableAddressError, normalised
 
 
 class UnsafeAddressError(ValueError):
@@ -13,14 +17,25 @@ class MailBusyError(Exception):
 
 
 @dataclass(frozen=True)
+class Quote:
+    """What somebody said, for a mail that tells of it."""
+
+    author: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Mail:
     """What to send and to whom; whoever enqueues the same `id` twice sends one mail."""
 
     id: str  # derived from the event it follows from
     to: str
     template: str  # a name in `mail.templates`
-    language: str  # "en"; what is not translated falls back to it
-    params: dict[str, str] = field(default_factory=dict)
+    language: str  # one of `mail.languages`
+    params: Mapping[str, str] = field(default_factory=dict)
+    quotes: tuple[Quote, ...] = ()
+    sender: str = ""  # in whose name; empty: as PARLEY_MAIL_FROM says. The address stays ours
+    unsubscribe: str = ""  # the URL that turns such mails off, by GET for people and by POST for programs (RFC 8058)
 
     def to_json(self) -> str:
         """Return the queue message."""
@@ -29,12 +44,34 @@ class Mail:
     @staticmethod
     def from_json(body: str) -> "Mail":
         """The inverse of `to_json`."""
-        return Mail(**json.loads(body))
+        found: dict[str, Any] = json.loads(body)
+        quotes = tuple(Quote(**each) for each in found.pop("quotes", ()))
+        return Mail(**found, quotes=quotes)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A mail's words. `{name}` is replaced by a parameter."""
+
+    subject: str
+    before: str
+    button: str = ""  # the label of the link that `params["link"]` is; empty: a mail without a link
+    after: str = ""
+    footer: str = ""  # why the reader gets it
+
+
+@dataclass(frozen=True)
+class Words:
+    """All that our mails say in one language."""
+
+    plain_link: str
+    unsubscribe: str
+    templates: Mapping[str, Template]
 
 
 def check_address(address: str) -> str:
-    """Return `address` if it can stand in a header as it is; raises UnsafeAddressError."""
-    blank = any(char.isspace() or not char.isprintable() for char in address)
-    if blank or address.count("@") != 1 or set(address) & set('<>(),;:\\"[]'):
-        raise UnsafeAddressError("not an address that mail can be sent to")
-    return address
+    """Return `address` as it stands in a header; raises UnsafeAddressError."""
+    try:
+        return normalised(address)
+    except UnusableAddressError:
+        raise UnsafeAddressError("not an address that mail can be sent to") from None

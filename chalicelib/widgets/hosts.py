@@ -1,10 +1,10 @@
 """Which hosts a tenant may allow: exact ones and one-label wildcards of its own, written in one canonical way."""
 
 import re
-import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from chalicelib.core.domains import encoded_label, folded
 from chalicelib.core.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _LOOPBACK_ENTRY = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a browser reads a host that ends so as an IPv4 address
 _MAX_LENGTH = 253
 _NO_ADDRESS = "An address or localhost cannot be allowed. Give a domain name such as www.example.com."
@@ -23,7 +22,7 @@ def normalised(text: str, *, allow_loopback: bool) -> str:
 
     Raises InvalidError on `domain` for anything but a host or a one-label wildcard below a host that somebody can own.
     """
-    host = _folded(text.strip())
+    host = folded(text.strip())
     if found := _LOOPBACK_ENTRY.fullmatch(host):
         if not allow_loopback:
             raise _refused(_NO_ADDRESS)
@@ -41,11 +40,6 @@ def normalised(text: str, *, allow_loopback: bool) -> str:
     if len(domain) > _MAX_LENGTH:
         raise _refused(f"A domain has at most {_MAX_LENGTH} characters.")
     return domain
-
-
-def _folded(text: str) -> str:
-    """Fold case and width as browsers do; folding the case may leave something to compose again."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
 
 
 def _loopback(host: str, port: str | None) -> str:
@@ -69,27 +63,10 @@ def _refuse_url(host: str) -> None:
 
 
 def _label(label: str) -> str:
-    """Return one label in punycode.
-
-    Python's own `idna` codec speaks IDNA 2003, which turns ß into ss; browsers (UTS 46, non-transitional) keep it.
-    """
-    was_encoded = label.startswith("xn--")
-    text = _decoded(label) if was_encoded else label
-    encoded = "xn--" + text.encode("punycode").decode() if _is_international(text) else text
-    if not _LABEL.fullmatch(encoded) or (was_encoded and encoded != label):
-        raise _refused("This is not a domain name. Give one such as www.example.com or *.example.com.")
-    return encoded
-
-
-def _decoded(label: str) -> str:
     try:
-        return _folded(label.removeprefix("xn--").encode().decode("punycode"))
-    except UnicodeError:
-        return ""
-
-
-def _is_international(text: str) -> bool:
-    return not text.isascii() and all(char.isalnum() or char == "-" or unicodedata.combining(char) for char in text)
+        return encoded_label(label)
+    except ValueError:
+        raise _refused("This is not a domain name. Give one such as www.example.com or *.example.com.") from None
 
 
 def _is_public(base: str, *, wildcard: bool) -> bool:

@@ -56,6 +56,13 @@ class TestRegister:
         drain(services)
         assert "spam.example" not in str(mails_to(services, email))
 
+    def test_the_mail_is_in_the_language_of_the_browser(self, client, services):
+        email = new_email()
+        body = {"email": email, "password": PASSWORD}
+        client.post("/v1/auth/register", body, Accept_Language="de-AT,de;q=0.9,en;q=0.8")
+        drain(services)
+        assert "Bestätigen Sie sie" in text_of(mails_to(services, email)[-1])
+
     def test_a_known_address_is_told_by_mail_and_its_password_stays(self, client, services):
         email = new_email()
         verified(client, services, email)

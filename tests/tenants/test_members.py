@@ -223,7 +223,7 @@ class TestInvite:
             dispatch(f"{tenant.id}#tenant")
         mails = [Mail.from_json(body) for body in services.queues["mail"]]
         assert [mail.to for mail in mails] == [grace.email]
-        rendered = render(mails[0].template, mails[0].language, mails[0].params)
+        rendered = render(mails[0])
         assert "Acme & Söhne" in rendered.text
         (line,) = [line for line in rendered.text.splitlines() if "token=" in line]
         assert line.startswith("https://api.test/auth/accept-invite?token=")

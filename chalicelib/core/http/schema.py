@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from chalicelib.core import clock
+from chalicelib.core.addresses import MAX_LENGTH, UnusableAddressError, normalised
 
 
 class Request(BaseModel):
@@ -59,21 +61,17 @@ Moment = Annotated[datetime, AfterValidator(_aware)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
 
 
-def _visible(address: str) -> str:
-    if not address.isprintable():
-        raise ValueError("the address has a character that cannot be seen")
-    return address
+def _address(address: str) -> str:
+    try:
+        return normalised(address)
+    except UnusableAddressError as exc:
+        raise PydanticCustomError("invalid_email", "{why}", {"why": str(exc)}) from None
 
 
+# What passes is what `mail.models.check_address` passes: a mail that can't be sent would hold up those behind it.
 Email = Annotated[
     str,
-    # What passes here must pass `mail.models.check_address`: a mail that can't be sent would hold up those behind it.
-    AfterValidator(_visible),
-    # One @, no blanks or control characters (a mail header must not be splittable), a dot in the domain.
-    StringConstraints(
-        max_length=254,
-        to_lower=True,
-        pattern=r"^[^@\s\x00-\x1f<>(),;:\\\"\[\]]{1,64}@[^@\s\x00-\x1f<>(),;:\\\"\[\]]+\.[A-Za-z0-9-]{2,63}$",
-    ),
+    StringConstraints(max_length=MAX_LENGTH),
+    AfterValidator(_address),
     Field(json_schema_extra={"format": "email"}),
 ]

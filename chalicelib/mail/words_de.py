@@ -1,0 +1,112 @@
+"""What our mails say in German."""
+
+from chalicelib.mail.models import Template, Words
+
+GERMAN = Words(
+    plain_link="Falls die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:",
+    unsubscribe="Abbestellen",
+    templates={
+        "verify_email": Template(
+            "Bestätigen Sie Ihre E-Mail-Adresse",
+            "Jemand, hoffentlich Sie selbst, hat sich mit dieser Adresse bei Parley angemeldet. "
+            "Bestätigen Sie sie, um die Anmeldung abzuschließen:",
+            "Adresse bestätigen",
+            "Der Link funktioniert einmal und 24 Stunden lang. Wenn Sie das nicht waren, tun Sie nichts: "
+            "Es wird kein Konto angelegt.",
+        ),
+        "already_registered": Template(
+            "Sie haben bereits ein Konto",
+            "Jemand, hoffentlich Sie selbst, wollte sich mit dieser Adresse bei Parley anmelden. Zu ihr gibt es schon "
+            "ein Konto. Melden Sie sich damit an; ein vergessenes Passwort können Sie dort neu setzen.",
+            after="Wenn Sie das nicht waren, tun Sie nichts: Es hat sich nichts geändert.",
+        ),
+        "reset_password": Template(
+            "Wählen Sie ein neues Passwort",
+            "Jemand, hoffentlich Sie selbst, hat ein neues Passwort für Ihr Parley-Konto verlangt. "
+            "Hier können Sie es wählen:",
+            "Neues Passwort wählen",
+            "Der Link funktioniert einmal und eine Stunde lang; danach müssen Sie sich überall neu anmelden. "
+            "Wenn Sie das nicht waren, tun Sie nichts: Ihr Passwort bleibt, wie es ist.",
+        ),
+        "password_changed": Template(
+            "Ihr Passwort wurde geändert",
+            "Das Passwort Ihres Parley-Kontos wurde gerade geändert; alle anderen Sitzungen sind beendet.",
+            after="Wenn Sie das nicht waren, verlangen Sie auf der Anmeldeseite sofort ein neues Passwort, und sagen Sie "
+            "es Ihrem Administrator.",
+        ),
+        "totp_enabled": Template(
+            "Ihr Konto hat jetzt einen zweiten Faktor",
+            "Von nun an braucht die Anmeldung an Ihrem Parley-Konto einen Code Ihrer Authenticator-App. "
+            "Bewahren Sie die Wiederherstellungscodes dort auf, wo Sie sie auch ohne die App finden.",
+            after="Wenn Sie das nicht waren, ändern Sie sofort Ihr Passwort und sagen Sie es Ihrem Administrator.",
+        ),
+        "totp_disabled": Template(
+            "Ihr Konto hat keinen zweiten Faktor mehr",
+            "Die Anmeldung an Ihrem Parley-Konto braucht wieder nur das Passwort.",
+            after="Wenn Sie das nicht waren, ändern Sie sofort Ihr Passwort und sagen Sie es Ihrem Administrator.",
+        ),
+        "recovery_code_used": Template(
+            "Ein Wiederherstellungscode wurde benutzt",
+            "Jemand, hoffentlich Sie selbst, hat sich mit einem Wiederherstellungscode an Ihrem Parley-Konto "
+            "angemeldet. Er ist damit verbraucht; neue bekommen Sie in den Einstellungen Ihres Kontos.",
+            after="Wenn Sie das nicht waren, ändern Sie sofort Ihr Passwort und sagen Sie es Ihrem Administrator.",
+        ),
+        "confirm_email": Template(
+            "Bestätigen Sie Ihre neue E-Mail-Adresse",
+            "Jemand, hoffentlich Sie selbst, möchte ein Parley-Konto auf diese Adresse umstellen. "
+            "Bestätigen Sie sie, um das abzuschließen:",
+            "Diese Adresse verwenden",
+            "Der Link funktioniert einmal und eine Stunde lang. Wenn Sie das nicht waren, tun Sie nichts: "
+            "Kein Konto wird umgestellt.",
+        ),
+        "address_in_use": Template(
+            "Zu dieser Adresse gibt es schon ein Konto",
+            "Jemand, hoffentlich Sie selbst, wollte ein anderes Parley-Konto auf diese Adresse umstellen. "
+            "Zu ihr gibt es schon ein Konto.",
+            after="Es hat sich nichts geändert. Damit das andere Konto diese Adresse haben kann, stellen Sie zuerst "
+            "dieses hier auf eine andere um.",
+        ),
+        "email_change_requested": Template(
+            "Jemand möchte Ihre E-Mail-Adresse ändern",
+            "Jemand, hoffentlich Sie selbst, möchte Ihr Parley-Konto auf eine andere Adresse umstellen. Das geschieht, "
+            "sobald der Link in einer Mail an jene Adresse geöffnet wird, spätestens nach einer Stunde nicht mehr.",
+            after="Wenn Sie das nicht waren, kennt jemand Ihr Passwort: Ändern Sie es jetzt. Das macht den Link "
+            "ungültig und beendet alle anderen Sitzungen.",
+        ),
+        "invitation": Template(
+            "Einladung zu {tenant} auf Parley",
+            "Sie sind eingeladen, auf Parley bei „{tenant}“ mitzuarbeiten (Rolle: {role}). Hier nehmen Sie an:",
+            "Einladung annehmen",
+            "Der Link funktioniert einmal und sieben Tage lang. Wenn Sie nicht wissen, wer Sie eingeladen hat, "
+            "tun Sie nichts.",
+        ),
+        "assigned": Template(
+            "{tenant}: Gespräch {number} gehört Ihnen",
+            "Das Gespräch {number} von „{tenant}“ wurde Ihnen zugewiesen.",
+            "Gespräch öffnen",
+            footer="Sie bekommen diese Mail, weil Sie erfahren wollen, wenn Ihnen ein Gespräch zugewiesen wird.",
+        ),
+        "new_conversation": Template(
+            "{tenant}: neues Gespräch {number}",
+            "Ein Besucher hat das Gespräch {number} bei „{tenant}“ begonnen. Noch ist niemand dafür zuständig.",
+            "Gespräch öffnen",
+            footer="Sie bekommen diese Mail, weil Sie von jedem neuen Gespräch erfahren wollen.",
+        ),
+        "visitor_message": Template(
+            "{tenant}: neue Nachricht im Gespräch {number}",
+            "In Ihrem Gespräch {number} von „{tenant}“ hat der Besucher geschrieben, und noch niemand hat es gelesen.",
+            "Gespräch öffnen",
+            footer="Sie bekommen diese Mail, weil Sie von Nachrichten in Ihrer Abwesenheit erfahren wollen. "
+            "Zu einem Gespräch kommt höchstens alle 15 Minuten eine.",
+        ),
+        "offline_messages": Template(
+            "{tenant} hat Ihnen geantwortet",
+            "Während Sie weg waren, hat „{tenant}“ in Ihrem Chat geantwortet:",
+            "Chat fortsetzen",
+            "Der Link öffnet sieben Tage lang Ihren eigenen Chat: Geben Sie ihn nicht weiter.",
+            "Sie bekommen diese Mail, weil diese Adresse in einem Chat auf der Website von „{tenant}“ angegeben wurde. "
+            "Wenn Sie das nicht waren, tun Sie nichts oder bestellen Sie ab: Dann kommen von „{tenant}“ keine "
+            "Antworten mehr per Mail.",
+        ),
+    },
+)

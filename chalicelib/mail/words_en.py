@@ -1,0 +1,105 @@
+"""What our mails say in English.
+
+No mail that anyone can cause to be sent to anyone repeats what that person typed: it would carry their spam.
+"""
+
+from chalicelib.mail.models import Template, Words
+
+ENGLISH = Words(
+    plain_link="If the button does not work, open this address:",
+    unsubscribe="Unsubscribe",
+    templates={
+        "verify_email": Template(
+            "Confirm your e-mail address",
+            "Somebody, hopefully you, has signed up to Parley with this address. Confirm it to finish:",
+            "Confirm my address",
+            "The link works once, for 24 hours. If it was not you, do nothing: no account is made.",
+        ),
+        "already_registered": Template(
+            "You already have an account",
+            "Somebody, hopefully you, has tried to sign up to Parley with this address, which has an account. "
+            "Log in with it; if you forgot your password, ask for a new one there.",
+            after="If it was not you, do nothing: nothing has changed.",
+        ),
+        "reset_password": Template(
+            "Choose a new password",
+            "Somebody, hopefully you, has asked for a new password for your Parley account. Choose one here:",
+            "Choose a new password",
+            "The link works once, for one hour, and ends all your sessions. If it was not you, do nothing: "
+            "your password stays as it is.",
+        ),
+        "password_changed": Template(
+            "Your password has been changed",
+            "The password of your Parley account has just been changed, and all other sessions have been ended.",
+            after="If it was not you, ask for a new password on the log-in page at once, and tell your administrator.",
+        ),
+        "totp_enabled": Template(
+            "Your account has a second factor now",
+            "From now on, logging in to your Parley account takes a code of your authenticator app. "
+            "Keep the recovery codes where you find them without it.",
+            after="If it was not you, change your password at once and tell your administrator.",
+        ),
+        "totp_disabled": Template(
+            "Your account has no second factor any more",
+            "Logging in to your Parley account takes only the password again.",
+            after="If it was not you, change your password at once and tell your administrator.",
+        ),
+        "recovery_code_used": Template(
+            "A recovery code has been used",
+            "Somebody, hopefully you, has logged in to your Parley account with a recovery code. It works no more; "
+            "new ones are made in your account's settings.",
+            after="If it was not you, change your password at once and tell your administrator.",
+        ),
+        "confirm_email": Template(
+            "Confirm your new e-mail address",
+            "Somebody, hopefully you, wants to move their Parley account to this address. Confirm it to finish:",
+            "Use this address",
+            "The link works once, for one hour. If it was not you, do nothing: no account is moved.",
+        ),
+        "address_in_use": Template(
+            "This address has an account already",
+            "Somebody, hopefully you, has tried to move another Parley account to this address, which has its own.",
+            after="Nothing has changed. To use this address for the other account, move this one elsewhere first.",
+        ),
+        "email_change_requested": Template(
+            "Somebody wants to change your e-mail address",
+            "Somebody, hopefully you, has asked to move your Parley account to another address. "
+            "It is moved when the link in a mail to that address is opened within the hour.",
+            after="If it was not you, somebody knows your password: change it now, which ends that link and all other "
+            "sessions.",
+        ),
+        "invitation": Template(
+            "You are invited to {tenant} on Parley",
+            "You are invited to join “{tenant}” on Parley as {role}. Accept here:",
+            "Accept the invitation",
+            "The link works once, for seven days. If you don't know who invited you, do nothing.",
+        ),
+        "assigned": Template(
+            "{tenant}: conversation {number} is yours",
+            "Conversation {number} of “{tenant}” was assigned to you.",
+            "Open the conversation",
+            footer="You get this mail because you want to know when a conversation is assigned to you.",
+        ),
+        "new_conversation": Template(
+            "{tenant}: new conversation {number}",
+            "A visitor has begun conversation {number} of “{tenant}”. Nobody has it yet.",
+            "Open the conversation",
+            footer="You get this mail because you want to know of every new conversation.",
+        ),
+        "visitor_message": Template(
+            "{tenant}: new message in conversation {number}",
+            "The visitor has written in your conversation {number} of “{tenant}”, and nobody has read it yet.",
+            "Open the conversation",
+            footer="You get this mail because you want to know of messages while you are away. "
+            "Of one conversation you hear at most every 15 minutes.",
+        ),
+        "offline_messages": Template(
+            "{tenant} has replied to you",
+            "While you were away, “{tenant}” has replied in your chat:",
+            "Go on with the chat",
+            "The link opens your own chat for seven days: don't pass it on.",
+            "You get this mail because this address was given in a chat on the site of “{tenant}”. "
+            "If it was not you, do nothing, or unsubscribe: you then get no more replies from “{tenant}” by mail.",
+        ),
+    },
+)
