@@ -121,6 +121,14 @@ def send_mail(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     return process(event.to_dict(), event.context, mail_workers.send)
 
 
+@app.on_sqs_message(
+    queue="parley-${Stage}-mail-feedback", batch_size=10, name="take_mail_feedback", maximum_concurrency=2
+)
+def take_mail_feedback(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Stop mail to addresses that bounced or complained."""
+    return process(event.to_dict(), event.context, mail_workers.take_feedback)
+
+
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep_pending")
 def sweep_pending(_event: object) -> None:
     """Find what a lost queue message left behind."""

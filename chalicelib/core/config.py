@@ -20,6 +20,8 @@ class Settings:
     keys_secret: str  # Secrets Manager id of the signing keys and the pepper
     api_url: str  # public base URL of this API, no slash at the end; also the token issuer
     mail_from: str
+    mail_configuration_set: str  # of SES, which tells of bounces and complaints; empty: nobody does
+    mail_feedback_topic: str  # the ARN of the SNS topic that it tells; nothing from elsewhere is believed
     signup_open: bool
     # Partitions per index key of a tenant: writes go to one of the first, reads merge the second, which is no smaller.
     # To have more, raise what is read, wait until no function reads less, then what is written; never lower either.
@@ -58,6 +60,8 @@ def settings() -> Settings:
         keys_secret=env["PARLEY_KEYS_SECRET"],
         api_url=env["PARLEY_API_URL"].rstrip("/"),
         mail_from=env["PARLEY_MAIL_FROM"],
+        mail_configuration_set=env.get("PARLEY_MAIL_CONFIGURATION_SET", ""),
+        mail_feedback_topic=env.get("PARLEY_MAIL_FEEDBACK_TOPIC", ""),
         signup_open=env.get("PARLEY_SIGNUP", "open") == "open",
         index_shards=(written := int(env.get("PARLEY_INDEX_SHARDS", "1"))),
         index_shards_read=max(written, int(env.get("PARLEY_INDEX_SHARDS_READ", "1"))),

@@ -15,6 +15,8 @@ from chalicelib.core.aws import Params, Proceed
 from chalicelib.core.config import settings
 from chalicelib.core.table import rows_of, run
 from chalicelib.events.sweeper import MAX_PASSES
+from chalicelib.mail import feedback
+from chalicelib.mail import store as mail_store
 from local import demo
 from tests.budgets.account import known_pool_user
 from tests.support.chats import HOST, ORIGIN, new_chat, unique
@@ -78,6 +80,7 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
     contacts(services)
     with changed(**{f"{kind}_REQUESTS": "1000" for kind in ("USER", "KEY", "VISITOR", "TENANT", "TENANT_VISITOR")}):
         limits()
+    mails()
     lost, parked = lose_nudges(services)
     with later(DAY_MS):  # the snoozed are due, one lost change is found, and one that never gets through is put aside
         tick(product.wake_conversations)
@@ -254,6 +257,13 @@ def limits() -> None:
     for caller in (tenant.owner.client, new_key(tenant)):
         assert caller.get("/v1/companies").status == 200
     assert new_chat(tenant).client.get("/widget/v1/conversations").status == 200
+
+
+def mails() -> None:
+    address = new_email()
+    mail_store.stop(address, mail_store.Stop("bounce", clock.now_ms()))
+    assert feedback.find_stop(address) is not None
+    feedback.allow(address)
 
 
 def test_every_row_written_is_documented_with_its_attributes_and_no_other(seen):

@@ -121,6 +121,16 @@ def test_no_function_reserves_concurrency_which_a_new_account_cannot_give(functi
     assert [name for name, function in functions.items() if "ReservedConcurrentExecutions" in function] == []
 
 
+def test_what_ses_says_of_our_mails_reaches_the_queue_whole_and_from_nobody_else() -> None:
+    found = {name: resource["Properties"] for name, resource in load(STATEFUL)["Resources"].items()}
+    assert found["MailEventDestination"]["EventDestination"]["MatchingEventTypes"] == ["bounce", "complaint"]
+    assert "RawMessageDelivery" not in found["MailFeedbackSubscription"]  # it would take the signature off
+    (sending,) = found["MailFeedbackQueuePolicy"]["PolicyDocument"]["Statement"]
+    assert sending["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "MailFeedbackTopic"}}}
+    (publishing,) = found["MailFeedbackTopicPolicy"]["PolicyDocument"]["Statement"]
+    assert publishing["Condition"]["StringEquals"].keys() == {"aws:SourceAccount", "aws:SourceArn"}
+
+
 def test_no_function_may_use_every_resource(template: Template) -> None:
     roles = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::IAM::Role"]
     assert roles
