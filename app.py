@@ -38,6 +38,9 @@ from chalicelib.mail import workers as mail_workers
 from chalicelib.messages import routes as messages_routes
 from chalicelib.messages import store as messages_store
 from chalicelib.messenger import routes as messenger_routes
+from chalicelib.notifications import routes as notifications_routes
+from chalicelib.notifications import service as notifications
+from chalicelib.notifications import workers as notifications_workers
 from chalicelib.tenants import mails as tenants_mails
 from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
@@ -76,6 +79,7 @@ APIS = [
     visitors_routes.api,
     conversations_routes.api,
     messages_routes.api,
+    notifications_routes.api,
     messenger_routes.api,
     events_routes.api,
     jobs_routes.api,
@@ -98,13 +102,15 @@ jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
 
 read_frequent_with(messages_store.undispatched)
 log_store.read_rows_with("m#", messages_store.event_from_item)
-for consumer in (
+CONSUMERS = (
     auth_flush.on_event,
     auth_mails.on_event,
     tenants_mails.on_event,
     tenants_people.on_event,
     jobs.on_event,
-):
+    notifications.on_event,
+)
+for consumer in CONSUMERS:
     subscribe(consumer)
 
 
@@ -127,6 +133,12 @@ def send_mail(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
 def take_mail_feedback(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Stop mail to addresses that bounced or complained."""
     return process(event.to_dict(), event.context, mail_workers.take_feedback)
+
+
+@app.on_sqs_message(queue="parley-${Stage}-reminders", batch_size=10, name="remind", maximum_concurrency=5)
+def remind(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Mail whoever has not read what was written to them some minutes ago."""
+    return process(event.to_dict(), event.context, notifications_workers.remind)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep_pending")

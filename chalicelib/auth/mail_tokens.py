@@ -4,11 +4,11 @@ A verification names a registration and a new address the request for it, which 
 versions of the password and the address, so that it ends with either.
 """
 
-import hmac
 from dataclasses import dataclass
 
 from chalicelib.auth.models import InvalidTokenError, User
-from chalicelib.core import clock, ids, keyring, tokens
+from chalicelib.core import clock, ids
+from chalicelib.core.sealed import opened, seal
 
 VERIFY_S = 86_400
 RESET_S = 3_600
@@ -16,7 +16,6 @@ RESET_S = 3_600
 CHANGE_S = 3_600
 
 _VERIFY, _RESET, _CHANGE = "parley_ev_", "parley_pr_", "parley_ec_"
-_MAC_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Reset:
 
 def for_registration(registration_id: str, expires_at_s: int) -> str:
     """Return the token that verifies a registration's address."""
-    return _sealed(_VERIFY, ids.to_bytes(registration_id), expires_at_s.to_bytes(4, "big"))
+    return seal(_VERIFY, ids.to_bytes(registration_id), expires_at_s.to_bytes(4, "big"))
 
 
 def read_registration(token: str) -> str:
@@ -48,7 +47,7 @@ def read_registration(token: str) -> str:
 def for_reset(reset: Reset, expires_at_s: int) -> str:
     """Return the token that sets a new password."""
     versions = [version.to_bytes(4, "big") for version in (reset.password_version, reset.email_version)]
-    return _sealed(_RESET, ids.to_bytes(reset.user_id), *versions, expires_at_s.to_bytes(4, "big"))
+    return seal(_RESET, ids.to_bytes(reset.user_id), *versions, expires_at_s.to_bytes(4, "big"))
 
 
 def read_reset(token: str) -> Reset:
@@ -61,7 +60,7 @@ def read_reset(token: str) -> Reset:
 
 def for_email_change(change_id: str, expires_at_s: int) -> str:
     """Return the token that moves an account to a new address."""
-    return _sealed(_CHANGE, ids.to_bytes(change_id), expires_at_s.to_bytes(4, "big"))
+    return seal(_CHANGE, ids.to_bytes(change_id), expires_at_s.to_bytes(4, "big"))
 
 
 def read_email_change(token: str) -> str:
@@ -71,18 +70,11 @@ def read_email_change(token: str) -> str:
     return ids.from_bytes("chg", identifier)
 
 
-def _sealed(prefix: str, *parts: bytes) -> str:
-    return tokens.pack(prefix, *parts, keyring.keyed_hash(prefix, *parts)[:_MAC_BYTES])
-
-
 def _opened(prefix: str, token: str, *lengths: int) -> tuple[bytes, ...]:
-    found = tokens.unpack(prefix, token, *lengths, _MAC_BYTES)
-    if found is None:
+    parts = opened(prefix, token, *lengths)
+    if parts is None:
         raise InvalidTokenError
-    *parts, mac = found
-    if not hmac.compare_digest(keyring.keyed_hash(prefix, *parts)[:_MAC_BYTES], mac):
-        raise InvalidTokenError
-    return tuple(parts)
+    return parts
 
 
 def _check_time(expiry: bytes) -> None:

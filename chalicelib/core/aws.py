@@ -129,9 +129,12 @@ def read_secret(secret_id: str) -> str:
     return text
 
 
-def send(queue_url: str, body: str) -> None:
-    """Put one message on a queue; raises UnavailableError if it was not taken."""
+def send(queue_url: str, body: str, *, delay_s: int = 0) -> None:
+    """Put one message on a queue, to be seen after up to 900 s; raises UnavailableError if it was not taken."""
+    params: Params = {"QueueUrl": queue_url, "MessageBody": body}
+    if delay_s:
+        params["DelaySeconds"] = delay_s
     try:
-        call("sqs", "send_message", {"QueueUrl": queue_url, "MessageBody": body})
+        call("sqs", "send_message", params)
     except ClientError as exc:
         raise UnavailableError from exc

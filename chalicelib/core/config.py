@@ -17,6 +17,7 @@ class Settings:
     table: str
     events_queue_url: str
     mail_queue_url: str
+    reminders_queue_url: str
     keys_secret: str  # Secrets Manager id of the signing keys and the pepper
     api_url: str  # public base URL of this API, no slash at the end; also the token issuer
     mail_from: str
@@ -57,6 +58,7 @@ def settings() -> Settings:
         table=env["PARLEY_TABLE"],
         events_queue_url=env["PARLEY_EVENTS_QUEUE_URL"],
         mail_queue_url=env["PARLEY_MAIL_QUEUE_URL"],
+        reminders_queue_url=env["PARLEY_REMINDERS_QUEUE_URL"],
         keys_secret=env["PARLEY_KEYS_SECRET"],
         api_url=env["PARLEY_API_URL"].rstrip("/"),
         mail_from=env["PARLEY_MAIL_FROM"],

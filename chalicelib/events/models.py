@@ -38,6 +38,7 @@ class Event:
     counts: dict[str, int]
     log_key: str = ""  # where it stands in the tenant's log; empty for a person's own events
     frequent: bool = False  # a message, which is its own event
+    aggregate: Item = field(default_factory=dict, compare=False, repr=False)  # with a frequent one: the row it changed
 
     @property
     def id(self) -> str:

@@ -20,7 +20,7 @@ class MailBusyError(Exception):
 class Quote:
     """What somebody said, for a mail that tells of it."""
 
-    author: str
+    author: str  # empty: the visitor
     text: str
 
 
@@ -66,6 +66,7 @@ class Words:
 
     plain_link: str
     unsubscribe: str
+    visitor: str
     templates: Mapping[str, Template]
 
 

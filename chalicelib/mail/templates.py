@@ -29,7 +29,7 @@ def render(mail: Mail) -> Rendered:
         language=language,
         subject=one_line(template.subject.format_map(mail.params)),
         before=template.before.format_map(mail.params),
-        quotes=mail.quotes,
+        quotes=tuple(Quote(each.author or words.visitor, each.text) for each in mail.quotes),
         link=mail.params["link"] if template.button else "",
         button=template.button,
         plain_link=words.plain_link,

@@ -5,6 +5,7 @@ from chalicelib.mail.models import Template, Words
 GERMAN = Words(
     plain_link="Falls die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:",
     unsubscribe="Abbestellen",
+    visitor="Besucher",
     templates={
         "verify_email": Template(
             "Bestätigen Sie Ihre E-Mail-Adresse",

@@ -8,6 +8,7 @@ from chalicelib.mail.models import Template, Words
 ENGLISH = Words(
     plain_link="If the button does not work, open this address:",
     unsubscribe="Unsubscribe",
+    visitor="Visitor",
     templates={
         "verify_email": Template(
             "Confirm your e-mail address",

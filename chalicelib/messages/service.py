@@ -110,6 +110,17 @@ def list_for_visitor(conversation: Conversation, after_seq: int, limit: int, cur
     return Page(shown, conversation.hot.public_count, limit, seen, more, follow)
 
 
+def list_unread(conversation: Conversation, *, by_visitor: bool, limit: int) -> list[Message]:
+    """Return the newest messages that the visitor, or else the agents, have not read, oldest first. One query."""
+    hot = conversation.hot
+    unread = hot.visitor_unread_count if by_visitor else hot.unread_count
+    if not unread:
+        return []
+    found, _ = store.between(conversation.tenant_id, conversation.id, 1, hot.seq, SEARCH_BACK, newest_first=True)
+    theirs = [each for each in found if not each.private and (each.author.type == "visitor") != by_visitor]
+    return theirs[: min(unread, limit)][::-1]
+
+
 def message_of(new: NewMessage, conversation: Conversation, seq: int, pos: int) -> Message:
     """Return the message as it will stand in the conversation."""
     return Message(

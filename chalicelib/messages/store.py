@@ -1,5 +1,6 @@
 """Rows of messages: `conv_…`/`m#<seq>`, each of them its own `message.created` event."""
 
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.core.items import Item
@@ -60,7 +61,7 @@ def undispatched(rows: Rows, pk: str, meta: Item, limit: int) -> list[Event]:
     """Return the `message.created` events the dispatcher has not seen, for `dispatcher.read_frequent_with`."""
     first = meta.get("dseq", 0) + 1
     found = rows.query(pk, between=(_key(first), _key(meta["seq"])), limit=limit, consistent=True)
-    return [event_from_item(item) for item in found.items]
+    return [replace(event_from_item(item), aggregate=meta) for item in found.items]
 
 
 def event_from_item(item: Item) -> Event:

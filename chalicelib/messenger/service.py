@@ -11,6 +11,7 @@ from chalicelib.messages import opening
 from chalicelib.messages import service as messages
 from chalicelib.messages.models import Author, Message, NewMessage, Opened
 from chalicelib.messenger.models import Identified, Session
+from chalicelib.notifications import links, offline
 from chalicelib.visitors import linking
 from chalicelib.visitors import service as visitors
 from chalicelib.visitors.identity import read_identity_token
@@ -26,7 +27,7 @@ def start_session(site: Site, origin: str, earlier_token: str | None, seen: Seen
 
     Raises RateLimitedError when too many visitors come from one address.
     """
-    visitor = _resumed(site, earlier_token, seen)
+    visitor = _resumed(site, earlier_token, seen) if earlier_token else None
     if visitor is None:
         name = keyring.keyed_hash("address", address).hex()[:32]
         ratelimit.count_in_window(f"session#{name}", settings().sessions_per_address, NEW_VISITOR_WINDOW_S)
@@ -36,8 +37,12 @@ def start_session(site: Site, origin: str, earlier_token: str | None, seen: Seen
     return Session(token, visitor, site.widget)
 
 
-def _resumed(site: Site, earlier_token: str | None, seen: Seen) -> Visitor | None:
-    claims = visitor_tokens.read_for_resume(earlier_token) if earlier_token else None
+def _resumed(site: Site, earlier_token: str, seen: Seen) -> Visitor | None:
+    """Return the visitor that an earlier session's token names, or that of a link in a mail to him."""
+    if link := links.read_chat(earlier_token):
+        visitor = offline.find_visitor(link) if link.tenant_id == site.tenant_space else None
+        return visitors.resume_visitor(site.tenant_space, visitor.id, seen) if visitor else None
+    claims = visitor_tokens.read_for_resume(earlier_token)
     if claims is None or claims.tenant_space != site.tenant_space:
         return None
     return visitors.resume_visitor(site.tenant_space, claims.visitor_id, seen)

@@ -1,5 +1,6 @@
 """Who belongs to a tenant, with which role, and how that ends. A tenant always keeps an owner."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from chalicelib.core import clock, ids
@@ -24,6 +25,12 @@ def list_members(tenant_id: str, query: PageQuery) -> Page[Member | Invitation]:
     rows: list[Member | Invitation] = [*members, *(each for each in invitations if each.expires_at > now)]
     rows.sort(key=_place, reverse=True)
     return page_of(rows, query, tenant_id, "members", _place)
+
+
+def find_members(tenant_id: str, user_ids: Sequence[str]) -> tuple[Tenant, list[Member]]:
+    """Return a tenant and those of `user_ids` that are members of it. One call a hundred. Raises NotFoundError."""
+    tenant, rows = store.find_tenant_and_rows(tenant_id, *user_ids)
+    return tenant, [store.member_from_item(rows[user_id]) for user_id in user_ids if user_id in rows]
 
 
 def _place(one: Member | Invitation) -> str:

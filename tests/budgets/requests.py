@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.core import ids
+from chalicelib.notifications import links
+from chalicelib.notifications import store as notifications_store
 from tests.budgets.account import ACCOUNT, MORE_OF_ACCOUNT
 from tests.support import people
 from tests.support.aws import Services
@@ -248,6 +250,34 @@ def _remove_domain(world: World) -> Send:
 def _resume(world: World) -> Send:
     chat, body = new_chat(world.tenant), {"client_token": world.tenant.created["default_widget"]["client_token"]}
     return lambda: anonymous().post("/widget/v1/sessions", body | {"visitor_token": chat.client.token}, Origin=ORIGIN)
+
+
+def _link_out(world: World) -> str:
+    url = links.to_unsubscribe(links.MemberChoice(world.tenant.id, world.tenant.owner.user_id, "assigned"))
+    return url.removeprefix("https://api.test")
+
+
+def _unsubscribe(method: str) -> Prepare:
+    return lambda world: lambda: anonymous().send(method, _link_out(world))
+
+
+def _link_back(world: World) -> str:
+    chat = new_chat(world.tenant, page_url=f"{ORIGIN}/prices")
+    email = people.new_email()
+    assert chat.client.post("/widget/v1/identify", {"email": email}).status == 200
+    hashed = notifications_store.address_hash(world.tenant.id, email)
+    return links.to_chat(links.ChatLink(world.tenant.id, chat.visitor_id, chat.begin(), hashed))
+
+
+def _back_to_chat(world: World) -> Send:
+    url = _link_back(world).removeprefix("https://api.test")
+    return lambda: anonymous().get(url)
+
+
+def _resume_from_mail(world: World) -> Send:
+    token = _link_back(world).partition("token=")[2]
+    body = {"client_token": world.tenant.created["default_widget"]["client_token"], "visitor_token": token}
+    return lambda: anonymous().post("/widget/v1/sessions", body, Origin=ORIGIN)
 
 
 def _settled_events(world: World) -> Send:
@@ -508,6 +538,13 @@ REQUESTS: dict[str, Prepare] = {
     "POST /widget/v1/conversations/{conversation_id}/rate": _as_visitor("POST", "/rate", {"score": 5}),
     "PUT /widget/v1/context": _context,
     "POST /widget/v1/identify": _identify,
+    "GET /v1/tenants/{tenant_id}/members/me/notifications": _as_owner("GET", "/members/me/notifications"),
+    "PUT /v1/tenants/{tenant_id}/members/me/notifications": _as_owner(
+        "PUT", "/members/me/notifications", {"assigned": True, "new": False, "message": True}
+    ),
+    "GET /mail/unsubscribe": _unsubscribe("GET"),
+    "POST /mail/unsubscribe": _unsubscribe("POST"),
+    "GET /mail/chat": _back_to_chat,
     "GET /v1/events": _settled_events,
     "GET /health": _public("/health"),
     "GET /health/ready": _public("/health/ready"),
@@ -517,6 +554,7 @@ REQUESTS: dict[str, Prepare] = {
 MORE: dict[str, Prepare] = {  # other ways to use a route that cost something else
     **MORE_OF_ACCOUNT,
     "POST /widget/v1/sessions (resumed)": _resume,
+    "POST /widget/v1/sessions (from a mail)": _resume_from_mail,
     "GET /v1/conversations (all)": _v1("GET", "/v1/conversations"),
     "GET /v1/conversations (100)": _v1("GET", "/v1/conversations?status=open&limit=100"),
     "GET /v1/conversations (offset)": _v1("GET", "/v1/conversations?status=open&offset=1000"),

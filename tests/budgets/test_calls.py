@@ -74,6 +74,11 @@ BUDGETS = {
     "GET /v1/tenants/{tenant_id}/invitations": "1 query",
     "POST /v1/tenants/{tenant_id}/invitations/{invitation_id}/resend": "2 batch_get, 1 send, 1 transact, 2 update",
     "GET /v1/tenants/{tenant_id}/audit-log": "1 get, 1 query",
+    "GET /v1/tenants/{tenant_id}/members/me/notifications": "1 get",
+    "PUT /v1/tenants/{tenant_id}/members/me/notifications": "1 put",
+    "GET /mail/unsubscribe": "",
+    "POST /mail/unsubscribe": "1 update",
+    "GET /mail/chat": "1 batch_get, 1 get, 1 query",
     "GET /v1/api-keys": "1 batch_get, 1 query",
     "POST /v1/api-keys": "1 batch_get, 1 get, 1 send, 1 transact",
     "GET /v1/api-keys/{key_id}": "1 batch_get, 1 get",
@@ -158,6 +163,7 @@ BUDGETS = {
     "POST /v1/auth/login (code)": "1 delete, 2 get, 1 put, 3 update",
     "POST /v1/auth/login (recovery code)": "1 delete, 3 get, 1 put, 1 send, 1 transact, 2 update",
     "POST /widget/v1/sessions (resumed)": "1 batch_get, 1 get, 1 update",
+    "POST /widget/v1/sessions (from a mail)": "1 batch_get, 2 get, 1 update",
     "GET /v1/conversations (all)": "1 batch_get, 4 query",
     "GET /v1/conversations (100)": "3 batch_get, 1 query",
     "GET /v1/conversations (offset)": "1 batch_get, 2 query",
@@ -212,7 +218,7 @@ def calls_of(world: World, name: str) -> Counter[str]:
     drain(world.services)
     world.services.reset()
     answer = send()
-    assert 200 <= answer.status < 300, answer
+    assert 200 <= answer.status < 400, answer
     # The secret is read once in five minutes.
     return Counter(SHORT.get(operation, operation) for service, operation in world.services.calls if service != SECRETS)
 

@@ -17,12 +17,14 @@ from chalicelib.core.table import rows_of, run
 from chalicelib.events.sweeper import MAX_PASSES
 from chalicelib.mail import feedback
 from chalicelib.mail import store as mail_store
+from chalicelib.notifications import links
 from local import demo
 from tests.budgets.account import known_pool_user
 from tests.support.chats import HOST, ORIGIN, new_chat, unique
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, link_conversation, merged, new_company, new_contact
 from tests.support.identity import new_secret, proven, signed
+from tests.support.mails import Post, identified, link_of
 from tests.support.people import PASSWORD, link_token, logged_in, new_email, registered, signed_in
 from tests.support.queues import drain
 from tests.support.schedules import tick
@@ -80,7 +82,7 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
     contacts(services)
     with changed(**{f"{kind}_REQUESTS": "1000" for kind in ("USER", "KEY", "VISITOR", "TENANT", "TENANT_VISITOR")}):
         limits()
-    mails()
+    mails(services)
     lost, parked = lose_nudges(services)
     with later(DAY_MS):  # the snoozed are due, one lost change is found, and one that never gets through is put aside
         tick(product.wake_conversations)
@@ -259,7 +261,18 @@ def limits() -> None:
     assert new_chat(tenant).client.get("/widget/v1/conversations").status == 200
 
 
-def mails() -> None:
+def mails(services: Any) -> None:
+    tenant = new_tenant(domain=HOST)
+    mine = f"{tenant.url}/members/me/notifications"
+    assert tenant.owner.client.put(mine, {"assigned": True, "new": True, "message": True}).status == 200
+    choice = links.MemberChoice(tenant.id, tenant.owner.user_id, "new")
+    client_of = tenant.owner.client
+    client_of.post(links.to_unsubscribe(choice).removeprefix("https://api.test"))
+    chat, email = identified(tenant)
+    client_of.post(f"/v1/conversations/{chat.begin()}/messages", {"content": "Hello"})
+    post = Post(services)
+    post.remind(*post.reminders())
+    assert client_of.post(link_of(post.to(email)[0], "/mail/unsubscribe")).status == 200
     address = new_email()
     mail_store.stop(address, mail_store.Stop("bounce", clock.now_ms()))
     assert feedback.find_stop(address) is not None

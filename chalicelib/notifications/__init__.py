@@ -1,0 +1,1 @@
+"""Mails about conversations: to members who want to know, and to visitors who have left."""
