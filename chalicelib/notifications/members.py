@@ -13,7 +13,7 @@ from chalicelib.mail.service import enqueue
 from chalicelib.messages import service as messages
 from chalicelib.notifications import links, store
 from chalicelib.notifications.links import MemberChoice
-from chalicelib.notifications.models import MAX_QUOTE, MAX_QUOTES, QUIET_MS, Kind, Reminder
+from chalicelib.notifications.models import MAX_QUOTES, QUIET_MS, Kind, Reminder, quoted
 from chalicelib.tenants.members import find_members
 
 _TEMPLATES: dict[Kind, str] = {"assigned": "assigned", "new": "new_conversation", "message": "visitor_message"}
@@ -34,7 +34,7 @@ def tell_of_new(event: Event) -> None:
         return
     if wanting := store.list_wanting_new(event.tenant_id):
         said = event.data["last_message"]
-        quotes = (Quote("", said),) if said else ()
+        quotes = (quoted("", said),) if said else ()
         _mail(event.tenant_id, wanting, "new", event.data["id"], event.data["number"], "", quotes)
 
 
@@ -79,7 +79,7 @@ def _mail(
 
 def _unread(conversation: Conversation) -> tuple[Quote, ...]:
     found = messages.list_unread(conversation, by_visitor=False, limit=MAX_QUOTES)
-    return tuple(Quote("", message.content[:MAX_QUOTE]) for message in found)
+    return tuple(quoted("", message.content) for message in found)
 
 
 def _window(at: int) -> str:

@@ -7,9 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from chalicelib.core.http import Request, Response
+from chalicelib.mail.models import Quote
 
 AWAY_S = 120  # how long a visitor's message may be unread before its assignee is told
 OFFLINE_S = 300  # how long an agent's message may be unread before the visitor is told
+NEWS_MS = 86_400_000  # older events cause no mail
 QUIET_MS = 900_000  # of one conversation, one person hears at most this often
 MAX_QUOTES = 10
 MAX_QUOTE = 2000  # characters of each
@@ -65,6 +67,11 @@ class Reminder:
     def from_json(body: str) -> "Reminder":
         """The inverse of `to_json`."""
         return Reminder(**json.loads(body))
+
+
+def quoted(author: str, text: str) -> Quote:
+    """Return what a mail repeats of a message."""
+    return Quote(author, text if len(text) <= MAX_QUOTE else text[: MAX_QUOTE - 1] + "…")
 
 
 @dataclass(frozen=True)

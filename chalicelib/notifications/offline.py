@@ -11,13 +11,13 @@ from chalicelib.core import clock, ids, keyring, log, ratelimit
 from chalicelib.core.errors import RateLimitedError
 from chalicelib.core.table import retrying
 from chalicelib.mail.languages import language_for
-from chalicelib.mail.models import Mail, Quote
+from chalicelib.mail.models import Mail
 from chalicelib.mail.service import enqueue
 from chalicelib.messages import service as messages
 from chalicelib.messages.models import Message
 from chalicelib.notifications import links, reminders, store
 from chalicelib.notifications.links import AddressChoice, ChatLink
-from chalicelib.notifications.models import MAX_QUOTE, MAX_QUOTES, QUIET_MS, Reminder, Told
+from chalicelib.notifications.models import MAX_QUOTES, QUIET_MS, Reminder, Told, quoted
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import Tenant
 from chalicelib.visitors import service as visitors
@@ -127,7 +127,7 @@ def _mail(
         template="offline_messages",
         language=language_for(visitor.locale, tenant.language),
         params={"tenant": tenant.name, "link": links.to_chat(link)},
-        quotes=tuple(Quote(each.author.name or tenant.name, each.content[:MAX_QUOTE]) for each in said),
+        quotes=tuple(quoted(each.author.name or tenant.name, each.content) for each in said),
         sender=tenant.name,
         unsubscribe=links.to_unsubscribe(AddressChoice(tenant.id, hashed)),
     )

@@ -1,16 +1,22 @@
 """What follows by mail from what happens in conversations, and how people choose what they get."""
 
+from contextlib import suppress
+
 from chalicelib.conversations import service as conversations
+from chalicelib.core import clock
+from chalicelib.core.errors import NotFoundError
 from chalicelib.core.table import TEST_SUFFIX
 from chalicelib.events.models import Event
 from chalicelib.notifications import links, members, reminders, store
 from chalicelib.notifications.links import MemberChoice
-from chalicelib.notifications.models import AWAY_S, OFFLINE_S, Preferences
+from chalicelib.notifications.models import AWAY_S, NEWS_MS, OFFLINE_S, Preferences
 
 
 def on_event(event: Event) -> None:
-    """Consume an event. Test data causes no mail."""
-    if event.tenant_id.endswith(TEST_SUFFIX):
+    """Consume an event. Test data causes no mail, and neither does what is old news when it is dispatched at last."""
+    if event.type == "member.removed":
+        store.forget_preferences(event.tenant_id, event.data["user_id"])
+    if event.tenant_id.endswith(TEST_SUFFIX) or event.at < clock.now_ms() - NEWS_MS:
         return
     if event.type == "message.created":
         _on_message(event)
@@ -18,8 +24,6 @@ def on_event(event: Event) -> None:
         members.tell_assignee(event)
     elif event.type == "conversation.created":
         members.tell_of_new(event)
-    elif event.type == "member.removed":
-        store.forget_preferences(event.tenant_id, event.data["user_id"])
 
 
 def get_preferences(tenant_id: str, user_id: str) -> Preferences:
@@ -28,7 +32,7 @@ def get_preferences(tenant_id: str, user_id: str) -> Preferences:
 
 
 def set_preferences(tenant_id: str, user_id: str, chosen: Preferences) -> Preferences:
-    """Choose of what a member hears by mail."""
+    """Choose of what a member hears by mail; raises NotFoundError for who has just left."""
     store.put_preferences(tenant_id, user_id, chosen)
     return chosen
 
@@ -38,10 +42,11 @@ def unsubscribe(token: str) -> bool:
     choice = links.read_unsubscribe(token)
     if choice is None:
         return False
-    if isinstance(choice, MemberChoice):
-        store.turn_off(choice.tenant_id, choice.user_id, choice.kind)
-    else:
-        store.unsubscribe(choice.tenant_id, choice.address_hash)
+    with suppress(NotFoundError):  # who has left gets no mails anyway
+        if isinstance(choice, MemberChoice):
+            store.turn_off(choice.tenant_id, choice.user_id, choice.kind)
+        else:
+            store.unsubscribe(choice.tenant_id, choice.address_hash)
     return True
 
 

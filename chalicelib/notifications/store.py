@@ -10,9 +10,11 @@
 from dataclasses import asdict
 
 from chalicelib.core import clock, keyring
+from chalicelib.core.errors import NotFoundError
 from chalicelib.core.items import Item
-from chalicelib.core.table import ConditionFailedError, StaleError, run, tenant_rows
+from chalicelib.core.table import ConditionFailedError, StaleError, Write, run, tenant_rows, transact
 from chalicelib.notifications.models import Preferences, Told
+from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import MAX_MEMBERS
 
 _PREFERENCES = "notify"
@@ -26,14 +28,18 @@ def find_preferences(tenant_id: str, user_id: str) -> Preferences:
 
 
 def put_preferences(tenant_id: str, user_id: str, chosen: Preferences) -> None:
-    """Keep a member's preferences. One write."""
-    run(tenant_rows(tenant_id).putting(_PREFERENCES, user_id, asdict(chosen)))
+    """Keep a member's preferences; raises NotFoundError for who is none. One transaction."""
+    _write(
+        tenants.requiring_member(tenant_id, user_id),
+        tenant_rows(tenant_id).putting(_PREFERENCES, user_id, asdict(chosen)),
+    )
 
 
 def turn_off(tenant_id: str, user_id: str, kind: str) -> None:
-    """Turn one kind of mail off for a member, and leave the others. One write."""
+    """Turn one kind of mail off for a member, and leave the others; raises NotFoundError. One transaction."""
     usual = {name: value for name, value in asdict(Preferences()).items() if name != kind}
-    run(tenant_rows(tenant_id).updating(_PREFERENCES, user_id, set_={kind: False}, default=usual))
+    off = tenant_rows(tenant_id).updating(_PREFERENCES, user_id, set_={kind: False}, default=usual)
+    _write(tenants.requiring_member(tenant_id, user_id), off)
 
 
 def forget_preferences(tenant_id: str, user_id: str) -> None:
@@ -66,13 +72,22 @@ def put_told(tenant_id: str, conversation_id: str, before: Told, after: Told) ->
 
 
 def unsubscribe(tenant_id: str, hashed: bytes) -> None:
-    """Note that an address wants no more replies. One write."""
-    run(tenant_rows(tenant_id).putting(_UNSUBSCRIBED, hashed.hex(), {"at": clock.now_ms()}))
+    """Note that an address wants no more replies; raises NotFoundError for a tenant that is gone. One transaction."""
+    row = tenant_rows(tenant_id).putting(_UNSUBSCRIBED, hashed.hex(), {"at": clock.now_ms()})
+    _write(tenants.requiring_tenant(tenant_id), row)
 
 
 def address_hash(tenant_id: str, email: str) -> bytes:
     """Return what stands for an address in rows and links of one tenant (16 bytes)."""
     return keyring.keyed_hash("notified", tenant_id, email)[:16]
+
+
+def _write(required: Write, write: Write) -> None:
+    """Write under a condition: a link of an old mail must leave nothing behind where a tenant or member was."""
+    try:
+        transact([required, write])
+    except ConditionFailedError:
+        raise NotFoundError from None
 
 
 def _preferences(row: Item) -> Preferences:

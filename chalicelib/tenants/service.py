@@ -37,6 +37,8 @@ from chalicelib.tenants.store import (
     person_from_item,
     person_key,
     requiring_agent,
+    requiring_member,
+    requiring_tenant,
 )
 
 __all__ = [
@@ -62,6 +64,8 @@ __all__ = [
     "recording",
     "recording_at",
     "requiring_agent",
+    "requiring_member",
+    "requiring_tenant",
     "update_tenant",
 ]
 

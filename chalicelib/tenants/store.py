@@ -149,6 +149,16 @@ def joining(tenant_id: str, member: Member) -> Write:
     return tenant_rows(tenant_id).putting("member", member.user_id, row, absent=True)
 
 
+def requiring_tenant(tenant_id: str) -> Write:
+    """Return the condition that a tenant is still there."""
+    return tenant_rows(tenant_id).checking(AGGREGATE, "meta", exists=True)
+
+
+def requiring_member(tenant_id: str, user_id: str) -> Write:
+    """Return the condition that somebody is still a member, in whatever role."""
+    return tenant_rows(tenant_id).checking("member", user_id, exists=True)
+
+
 def requiring_agent(tenant_id: str, user_id: str) -> Write:
     """Return the condition that somebody is a member who may answer, for a transaction that gives him something."""
     rows, viewer = tenant_rows(tenant_id.removesuffix(TEST_SUFFIX)), {"role": Role.VIEWER.label}

@@ -91,6 +91,18 @@ class TestTelling:
         assert post.services.mails == []
         assert post.to(email) == []
 
+    def test_a_long_message_is_cut_and_says_so(self, tenant, owner, post):
+        chat, email = identified(tenant)
+        reply(owner, chat.begin(), "x" * 3000)
+        post.remind(*post.reminders())
+        assert quoted(post.to(email)[0]) == ["x" * 1999 + "…"]
+
+    def test_what_is_dispatched_a_day_late_is_no_news(self, tenant, owner, post):
+        chat, _ = identified(tenant)
+        reply(owner, chat.begin())
+        with later(86_400_001):
+            assert post.reminders() == []
+
     def test_test_data_causes_no_mail(self, tenant, post):
         key, chat = new_test_site(tenant)
         chat.client.post("/widget/v1/identify", {"email": "kim@people.test"})

@@ -2,8 +2,10 @@
 
 import pytest
 
-from chalicelib.notifications import links
+from chalicelib.core.table import tenant_rows
+from chalicelib.notifications import links, store
 from chalicelib.notifications.links import AddressChoice, ChatLink, MemberChoice
+from chalicelib.notifications.models import Preferences
 from chalicelib.notifications.store import address_hash
 from tests.support.answers import without_request_id
 from tests.support.chats import ORIGIN, chat_of, new_site, new_test_site, start_session
@@ -116,6 +118,16 @@ class TestUnsubscribe:
         url = out_of(MemberChoice(tenant.id, tenant.owner.user_id, "assigned"))
         with later(2000 * DAY_MS):
             assert "no more mails" in anonymous().post(url).text
+
+    def test_a_link_of_who_has_left_leaves_nothing_behind(self, tenant):
+        agent = new_member(tenant, "agent")
+        url = out_of(MemberChoice(tenant.id, agent.user_id, "assigned"))
+        tenant.owner.client.delete(f"{tenant.url}/members/{agent.user_id}")
+        assert anonymous().post(url).status == 200
+        assert store.find_preferences(tenant.id, agent.user_id) == Preferences()
+        gone = f"tn_{'0' * 26}"
+        assert anonymous().post(out_of(AddressChoice(gone, b"x" * 16))).status == 200
+        assert tenant_rows(gone).query("unsubscribed").items == []
 
     @pytest.mark.parametrize("query", ["", "?token=", "?token=parley_um_", "?token=x%0d%0ay"])
     def test_a_link_that_is_none_says_so(self, query):
