@@ -32,8 +32,8 @@ GERMAN = Words(
         "password_changed": Template(
             "Ihr Passwort wurde geändert",
             "Das Passwort Ihres Parley-Kontos wurde gerade geändert; alle anderen Sitzungen sind beendet.",
-            after="Wenn Sie das nicht waren, verlangen Sie auf der Anmeldeseite sofort ein neues Passwort, und sagen Sie "
-            "es Ihrem Administrator.",
+            after="Wenn Sie das nicht waren, verlangen Sie auf der Anmeldeseite sofort ein neues Passwort, "
+            "und sagen Sie es Ihrem Administrator.",
         ),
         "totp_enabled": Template(
             "Ihr Konto hat jetzt einen zweiten Faktor",
