@@ -41,7 +41,6 @@ class Settings:
     rest_api_id: str  # of API Gateway; empty where there is no authorizer cache to flush
     rest_api_stage: str
     allow_loopback_domains: bool  # hosts such as 127.0.0.1:8000 as a widget's site; a deploy refuses it
-
     cognito_issuer: str  # of the user pool whose users are ours; empty: we have our own
     cognito_client_ids: frozenset[str]  # the pool's app clients whose tokens count
     cognito_jwks_url: str  # where the pool publishes its keys

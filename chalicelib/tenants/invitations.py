@@ -179,6 +179,8 @@ def accepting(
     raises InvitationAcceptedError. Raises AlreadyMemberError and MembershipLimitError.
     """
     invitation, tenant = opened.invitation, opened.tenant
+    if person:
+        email, name = person.email, person.name  # what the write below makes sure of
     if person and tenant.id in person.memberships:
         raise AlreadyMemberError
     if person and len(person.memberships) >= MAX_MEMBERSHIPS:
