@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.inprocess import TABLE
+from chalicelib.contacts import service as contacts
 from chalicelib.core import aws, clock, ids
 from chalicelib.core.aws import Params, Proceed
 from chalicelib.core.items import to_attributes
@@ -28,13 +29,14 @@ from local.engines import Engine, aws_client, create_table, find_dynoxide, start
 
 POOL = 100  # conversations of each tenant that requests go to: as many in a large one as in a small one
 PER_VISITOR = 4
+FIRST_NAMES = ("Ana", "Bea", "Cem", "Dana", "Eli", "Fay", "Gus", "Hana")
 DAYS = 30  # over which the conversations are spread
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Filled:
-    """A tenant with `size` conversations; `pool` are (visitor id, conversation id), spread over all of them."""
+    """A tenant with `size` conversations and as many contacts; `pool` are (visitor id, conversation id), spread over all of them."""
 
     tenant_id: str
     size: int
@@ -69,7 +71,7 @@ class _Recorder:
             # The one update among them takes from the visitor's flood limit: a bucket no later request looks at.
             for put in (each["Put"]["Item"] for each in params["TransactItems"] if "Put" in each):
                 self._put[put["pk"]["S"], put["sk"]["S"]] = put
-                if put["sk"]["S"] == "meta" and "seq" not in put:
+                if put["sk"]["S"] == "meta" and put["pk"]["S"].partition("#")[2].startswith("vis_"):
                     self._visitor = put
             return {}
         if operation == "batch_get_item":  # the visitor, and whether the conversation has been opened before: it hasn't
@@ -77,6 +79,8 @@ class _Recorder:
         if operation == "update_item":
             self._number += 1
             return {"Attributes": {"n": {"N": str(self._number)}}}
+        if operation == "query":  # custom attributes that are defined: none
+            return {"Items": []}
         return {}
 
     def take(self) -> Iterator[Row]:
@@ -106,7 +110,9 @@ def _fill(out: IO[str], size: int) -> Filled:
                     visitor_id = _arrive(tenant_id, widget_id, number)
                     counts[(*counters.adding(rows, visitor_id, {"visitors": 1}).key, "visitors")] += 1
                 conversation_id = _open(tenant_id, visitor_id, number)
+                contact_id = _know(tenant_id, number)
             counts[(*counters.adding(rows, conversation_id, {"conv_open": 1}).key, "conv_open")] += 1
+            counts[(*counters.adding(rows, contact_id, {"contacts": 1}).key, "contacts")] += 1
             for row in recorder.take():
                 _write(out, row)
             if number % step == 0 and len(pool) < POOL:
@@ -134,6 +140,12 @@ def _open(tenant_id: str, visitor_id: str, number: int) -> str:
     )
     new = opening.NewConversation(visitor_id, {"type": "visitor", "id": visitor_id}, said)
     return opening.open_conversation(tenant_id, new).conversation.id
+
+
+def _know(tenant_id: str, number: int) -> str:
+    """Make a contact; every tenant has the same first names, and last names that nobody shares."""
+    given = {"name": f"{FIRST_NAMES[number % len(FIRST_NAMES)]} Lee{number:06d}", "email": f"c{number}@example.com"}
+    return contacts.create_contact(tenant_id, given, {"type": "system", "id": "bench"}).id
 
 
 def _write_counters(out: IO[str], counts: Mapping[tuple[str, str, str], int]) -> None:

@@ -1,4 +1,4 @@
-"""Does a request cost the same in a tenant of 100, 10,000 and 100,000 conversations? It must."""
+"""Does a request cost the same in a tenant of 100, 10,000 and 100,000 conversations and contacts? It must."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ROUNDS = 300
 QUICK_SIZES = (10, 50, 200)
 QUICK_ROUNDS = 5
 ORIGIN = "https://www.example.com"
-OPERATIONS = ("conversation list", "thread", "visitor send")
+OPERATIONS = ("conversation list", "thread", "visitor send", "contact list", "contact search")
 
 
 def run(*, quick: bool) -> list[Figure]:
@@ -30,7 +30,9 @@ def run(*, quick: bool) -> list[Figure]:
 
     sizes, rounds = (QUICK_SIZES, QUICK_ROUNDS) if quick else (SIZES, ROUNDS)
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as folder:
-        print(f"filling tenants with {', '.join(f'{size:,}' for size in sizes)} conversations …", flush=True)
+        print(
+            f"filling tenants with {', '.join(f'{size:,}' for size in sizes)} conversations and contacts …", flush=True
+        )
         start = time.monotonic()
         engine, tenants = fill.build(Path(folder), sizes)
         print(f"filled in {time.monotonic() - start:.0f} s", flush=True)
@@ -68,6 +70,16 @@ class _Tenant:
             seconds, answer = self._agent.timed("GET", "/v1/conversations")
             if answer["pagination"]["total"] != self._size:
                 raise RuntimeError(f"the list says {answer['pagination']['total']}, not {self._size}")
+        elif operation == "contact list":
+            seconds, answer = self._agent.timed("GET", "/v1/contacts")
+            if answer["pagination"]["total"] != self._size:
+                raise RuntimeError(f"the list says {answer['pagination']['total']}, not {self._size}")
+        elif operation == "contact search":
+            wanted = number * 37 % self._size
+            first = fill.FIRST_NAMES[wanted % len(fill.FIRST_NAMES)]
+            seconds, answer = self._agent.timed("GET", f"/v1/contacts?search={first}+lee{wanted:06d}")
+            if [row["email"] for row in answer["data"]] != [f"c{wanted}@example.com"]:
+                raise RuntimeError(f"the search for contact {wanted} found {answer['data']}")
         elif operation == "thread":
             seconds, _ = self._agent.timed("GET", f"/v1/conversations/{conversation_id}/thread")
         else:
@@ -100,7 +112,7 @@ def _figures(tenants: Sequence[Filled], found: dict[tuple[str, int], list[float]
         times = ", ".join(f"{median * 1000:.2f}" for median in medians)
         for size, median in zip(sizes[1:], medians[1:], strict=True):
             last = size == sizes[-1]
-            name = f"{operation}, {size:,} conversations beside {sizes[0]:,}"
+            name = f"{operation}, {size:,} beside {sizes[0]:,}"
             note = f"medians {times} ms" if last else ""
             figures.append(Figure(name, median / medians[0], "x", LIMIT if last and judged else None, note))
     return figures

@@ -23,7 +23,7 @@ def figures(*sections: str, output: Path) -> dict[str, float]:
 
 def test_latency_at_size_is_measured_for_each_operation(tmp_path):
     found = figures("sizes", output=tmp_path / "bench.json")
-    assert len(found) == 6
+    assert len(found) == 10
     assert all(value > 0 for value in found.values())
 
 

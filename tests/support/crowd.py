@@ -36,10 +36,24 @@ def fill(tenant_id: str, conversations: int, others: int) -> None:
     _write(items)
 
 
-def _contact(tenant_id: str, number: int) -> list[dict[str, Any]]:
-    """Return a contact's row and those of its words; all of them have the same words."""
+def fill_contacts(tenant_id: str, count: int) -> None:
+    """Add so many contacts: few first names, and last names and addresses that nobody shares."""
+    items = []
+    for number in range(count):
+        name = f"{_FIRST_NAMES[number % len(_FIRST_NAMES)]} Lee{number:06d}"
+        items += _contact(tenant_id, number, name=name, email=f"c{number}@example.com")
+    _write(items)
+
+
+_FIRST_NAMES = ("Ana", "Bea", "Cem", "Dana", "Eli", "Fay", "Gus", "Hana")
+
+
+def _contact(
+    tenant_id: str, number: int, *, name: str = "Ana Ferreira", email: str | None = None
+) -> list[dict[str, Any]]:
+    """Return a contact's row and those of its words; unless named, all of them have the same words."""
     at = clock.now_ms() - _OLD_MS
-    made = Contact(tenant_id, ids.new("con"), 100_000 + number, at, at, name="Ana Ferreira")
+    made = Contact(tenant_id, ids.new("con"), 100_000 + number, at, at, name=name, email=email)
     event = NewEvent("contact.created", {}, {"type": "system", "id": "parley"})
     items = [dict(write.params["Item"]) for write in contacts_store.creating(made, event)]
     meta, *words = [item for item in items if not item["sk"]["S"].startswith("e#")]
