@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Filled:
-    """A tenant with `size` conversations and as many contacts; `pool` are (visitor id, conversation id), spread over all of them."""
+    """A tenant with `size` conversations and as many contacts; `pool` are (visitor id, conversation id) all over it."""
 
     tenant_id: str
     size: int
