@@ -8,6 +8,7 @@ import pytest
 from chalicelib.core.aws import Params, Proceed
 from tests.support.answers import rows
 from tests.support.chats import Chat, conversation, new_chat, new_site
+from tests.support.client import Answer
 from tests.support.contacts import CONTACTS, conversations_of, merge, new_contact
 from tests.support.faults import injected
 from tests.support.identity import new_secret, prove, signed
@@ -146,11 +147,12 @@ def test_a_link_and_a_block_at_once_both_hold(services, owner, chat):
         [(f"/v1/visitors/{chat.visitor_id}/identify", {"contact_id": known}), (f"{CONTACTS}/{known}/block", None)]
     )
 
-    def act() -> int:
+    def act() -> Answer:
         url, body = next(urls)
-        return owner.post(url, body).status
+        answer: Answer = owner.post(url, body)
+        return answer
 
-    assert at_once(2, act) == [200, 200]
+    assert [answer.status for answer in at_once(2, act)] == [200, 200]
     drain(services)
     assert conversation(owner, found)["contact_id"] == known
     assert chat.say(found).code == "blocked"
