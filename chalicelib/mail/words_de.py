@@ -98,7 +98,7 @@ GERMAN = Words(
             "In Ihrem Gespräch {number} von „{tenant}“ hat der Besucher geschrieben, und noch niemand hat es gelesen.",
             "Gespräch öffnen",
             footer="Sie bekommen diese Mail, weil Sie von Nachrichten in Ihrer Abwesenheit erfahren wollen. "
-            "Zu einem Gespräch kommt höchstens alle 15 Minuten eine.",
+            "Zu einem Gespräch kommt in jeder Viertelstunde höchstens eine.",
         ),
         "offline_messages": Template(
             "{tenant} hat Ihnen geantwortet",

@@ -92,7 +92,7 @@ ENGLISH = Words(
             "The visitor has written in your conversation {number} of “{tenant}”, and nobody has read it yet.",
             "Open the conversation",
             footer="You get this mail because you want to know of messages while you are away. "
-            "Of one conversation you hear at most every 15 minutes.",
+            "Of one conversation you hear at most once in a quarter of an hour.",
         ),
         "offline_messages": Template(
             "{tenant} has replied to you",

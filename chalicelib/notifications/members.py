@@ -45,7 +45,8 @@ def remind(reminder: Reminder) -> None:
     if hot.assigned_to is None or not hot.unread_count or hot.status == "closed":
         return
     if store.find_preferences(reminder.tenant_id, hot.assigned_to).message:
-        window, quotes = _window(reminder.at), _unread(conversation)
+        # Of the newest message, not of this one: reminders that come late and together are one mail.
+        window, quotes = _window(hot.activity), _unread(conversation)
         _mail(reminder.tenant_id, [hot.assigned_to], "message", conversation.id, hot.number, window, quotes)
 
 

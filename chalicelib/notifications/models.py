@@ -12,7 +12,7 @@ from chalicelib.mail.models import Quote
 AWAY_S = 120  # how long a visitor's message may be unread before its assignee is told
 OFFLINE_S = 300  # how long an agent's message may be unread before the visitor is told
 NEWS_MS = 86_400_000  # older events cause no mail
-QUIET_MS = 900_000  # of one conversation, one person hears at most this often
+QUIET_MS = 900_000  # of one conversation, a visitor hears at most this often, a member once in each such window
 MAX_QUOTES = 10
 MAX_QUOTE = 2000  # characters of each
 

@@ -28,7 +28,10 @@ def retrieve_notifications(call: Call, tenant_id: str) -> Preferences:
 
 @api.put(MINE, body=SetPreferences, answer=PreferencesOut)
 def replace_notifications(call: Call, body: SetPreferences, tenant_id: str) -> Preferences:
-    """Choose of what you hear by mail in this tenant. Of one conversation you hear at most every 15 minutes."""
+    """Choose of what you hear by mail in this tenant.
+
+    Of one conversation you hear at most once in each quarter of an hour.
+    """
     return service.set_preferences(tenant_id, call.principal.id, Preferences(**body.model_dump()))
 
 

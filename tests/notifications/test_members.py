@@ -178,6 +178,14 @@ class TestMessage:
             "> message 2",
         ]
 
+    def test_reminders_that_come_late_and_together_are_one_mail(self, agent, chat, post, mine):
+        with later(-2 * WINDOW_MS):
+            chat.say(mine)
+            early = post.reminders()
+        chat.say(mine)
+        post.remind(*early, *post.reminders())
+        assert len(post.to(agent.email)) == 1
+
     def test_who_does_not_want_gets_none(self, tenant, agent, chat, post, mine):
         choose(tenant, agent, message=False)
         chat.say(mine)
