@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,8 @@ class Preferences:
 
 class PreferencesOut(Response):
     """Of what you hear by mail."""
+
+    versioned: ClassVar[bool] = False  # replaced whole, by the one person whose it is
 
     assigned: bool = Field(description="A conversation was assigned to you by somebody else.")
     new: bool = Field(description="A visitor has begun a conversation that nobody has.")
