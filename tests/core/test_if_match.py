@@ -21,7 +21,7 @@ EXEMPT = {
     "PUT /v1/tenants/{tenant_id}/members/me/notifications",  # replaced whole, by the one person whose it is
 }
 # Objects whose only versions are "there" and "gone", and visitors, who change with every page they open.
-WITHOUT_VERSION = {"domain_id", "note_id", "invitation_id", "visitor_id"}
+WITHOUT_VERSION = {"domain_id", "invitation_id", "note_id", "session_id", "visitor_id"}
 
 
 def routes() -> list[Route]:
