@@ -83,4 +83,5 @@ def events_of(before: Conversation, after: Conversation, actor: Actor) -> list[N
 
 
 def _shown(conversation: Conversation) -> dict[str, Any]:
-    return ConversationOut.of(conversation).model_dump(mode="json")
+    """Return what events show: without what somebody said, which may be deleted while the event is kept."""
+    return ConversationOut.of(conversation).model_dump(mode="json", exclude={"last_message"})

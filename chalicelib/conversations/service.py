@@ -188,6 +188,13 @@ def changing_for_message(before: Conversation, after: Conversation, actor: Actor
     return [*store.changing(before, final), *outbox.event_writes(rows, before.id, after.hot.pos, events)]
 
 
+def changing(before: Conversation, after: Conversation, events: Sequence[NewEvent]) -> list[Write]:
+    """Return the writes of a change with the events that tell of it, conditioned on the conversation as it was read."""
+    final = _hot(after, pos=before.hot.pos + len(events), updated_at=clock.now_ms())
+    rows = tenant_rows(before.tenant_id)
+    return [*store.changing(before, final), *outbox.event_writes(rows, before.id, before.hot.pos, events)]
+
+
 def from_rows(rows: Mapping[str, Item]) -> Conversation:
     """Read a conversation from its rows by sort key; raises ConversationNotFoundError without the main one."""
     if "meta" not in rows:

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
+import secrets
 
 from ulid import ULID
 
 from chalicelib.core import clock
 
-_SHAPE = re.compile(r"[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}")
+_SHAPE = re.compile(r"[a-z]{2,5}_[0-7][0-9A-HJKMNP-TV-Z]{25}")  # 26 signs of 5 bits: 128, so no 8 comes first
 
 
 def new(prefix: str) -> str:
@@ -18,6 +19,17 @@ def new(prefix: str) -> str:
 def new_ulid() -> str:
     """Return a bare ULID of this moment; those of one process and millisecond sort in the order they were made."""
     return str(ULID.from_timestamp(clock.now_ms()))
+
+
+def new_numbered(prefix: str, number: int) -> str:
+    """Return a fresh id that carries a number below 2**32, so that what it names is found without an index."""
+    moment = ULID.from_timestamp(clock.now_ms()).bytes[:6]
+    return from_bytes(prefix, moment + secrets.token_bytes(6) + number.to_bytes(4, "big"))
+
+
+def number_in(identifier: str) -> int:
+    """Return the number that `new_numbered` put into an id; any number for an id made otherwise."""
+    return int.from_bytes(to_bytes(identifier)[12:], "big")
 
 
 def derived(prefix: str, *source: str) -> str:

@@ -13,7 +13,7 @@ from chalicelib.core import aws, clock, ids, log
 from chalicelib.core.config import settings
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import Rows, Write
-from chalicelib.events.models import NewEvent
+from chalicelib.events.models import Data, NewEvent
 
 KEEP_S = 30 * 86_400
 PENDING_SHARDS = 64
@@ -63,8 +63,8 @@ def event_writes(
             "ty": event.type,
             "at": clock.now_ms(),
             "by": event.actor,
-            "d": json.dumps(event.data, separators=(",", ":"), ensure_ascii=False),
-            "pv": json.dumps(event.previous, separators=(",", ":"), ensure_ascii=False) if event.previous else None,
+            "d": _text(event.data),
+            "pv": _text(event.previous) if event.previous else None,
             "n": event.counts or None,
             "exp": None if keep else clock.now_s() + KEEP_S,
         }
@@ -72,6 +72,11 @@ def event_writes(
             row |= log_entry(rows, pk)
         writes.append(rows.putting(pk, event_key(number), row, absent=True))
     return writes
+
+
+def rewriting(rows: Rows, pk: str, pos: int, data: Data) -> Write:
+    """Return the write that replaces the data of an event less than 30 days old, which must not keep what it told."""
+    return rows.updating(pk, event_key(pos), set_={"d": _text(data)}, exists=True)
 
 
 def new_aggregate(rows: Rows, pk: str, pos: int) -> dict[str, Any]:
@@ -88,3 +93,7 @@ def notify(rows: Rows, pk: str) -> None:
         aws.send(settings().events_queue_url, rows.key(pk, "meta").pk)
     except UnavailableError:
         log.warning("notify_failed", aggregate=rows.key(pk, "meta").pk)
+
+
+def _text(data: Data) -> str:
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False)

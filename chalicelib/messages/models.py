@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from chalicelib.conversations.models import Conversation, ConversationOut
+from chalicelib.core.errors import ConflictError, ForbiddenError, NotFoundError
 from chalicelib.core.http import PageQuery, Response
 from chalicelib.core.http.schema import Timestamp
 
@@ -18,6 +19,20 @@ _HASH_BYTES = 4
 
 Content = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT, strip_whitespace=True)]
 ClientMessageId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+
+
+class MessageNotFoundError(NotFoundError):
+    """No such message in this conversation, or none that the caller may see."""
+
+
+class NotTheAuthorError(ForbiddenError):
+    code = "not_the_author"
+    default_message = "Only its author may change a message; its author or an admin may delete it."
+
+
+class MessageDeletedError(ConflictError):
+    code = "message_deleted"
+    default_message = "This message has been deleted."
 
 
 class ListMessages(PageQuery):
@@ -62,6 +77,9 @@ class Message:
     private: bool
     client_msg_id: str | None
     created_at: int
+    edited_at: int | None = None
+    deleted_at: int | None = None  # its place and its `seq` stay; what it said is gone
+    edit_pos: int | None = None  # of the newest `message.updated` event, which holds the text
 
 
 class AuthorOut(Response):
@@ -101,8 +119,8 @@ class MessageOut(Response):
             attachments=[],
             client_msg_id=message.client_msg_id,
             created_at=message.created_at,  # type: ignore[arg-type]  # Timestamp renders milliseconds
-            edited_at=None,
-            deleted_at=None,
+            edited_at=message.edited_at,  # type: ignore[arg-type]
+            deleted_at=message.deleted_at,  # type: ignore[arg-type]
         )
 
 

@@ -7,15 +7,17 @@ from pydantic import Field
 from chalicelib.conversations.models import Priority, Tags, attributes_text
 from chalicelib.core.http import Api, Call, Page, Principal, Request, Role
 from chalicelib.core.http.schema import OMITTED
-from chalicelib.messages import opening, service
+from chalicelib.messages import editing, opening, service
 from chalicelib.messages.models import (
     Author,
     ClientMessageId,
     Content,
     ListMessages,
     Message,
+    MessageDeletedError,
     MessageOut,
     NewMessage,
+    NotTheAuthorError,
     Opened,
     OpenedConversationOut,
     Thread,
@@ -33,6 +35,12 @@ class SendMessage(Request):
     client_msg_id: ClientMessageId | None = Field(
         default=None, description="Your own id of the message: sending it again returns the first one."
     )
+
+
+class EditMessage(Request):
+    """What the message is to say instead."""
+
+    content: Content
 
 
 class FirstMessage(Request):
@@ -118,6 +126,40 @@ def send_message(call: Call, body: SendMessage, conversation_id: str) -> Message
     """
     new = NewMessage(_agent(call.principal), body.content, body.private, body.client_msg_id)
     return service.send_message(call.tenant_id, conversation_id, new)
+
+
+@api.patch(
+    "/v1/conversations/{conversation_id}/messages/{message_id}",
+    role=Role.AGENT,
+    scope="messages:write",
+    body=EditMessage,
+    answer=MessageOut,
+    errors=(NotTheAuthorError, MessageDeletedError),
+)
+def edit_message(call: Call, body: EditMessage, conversation_id: str, message_id: str) -> Message:
+    """Change what one's own message says. The text before is not kept anywhere."""
+    return editing.edit_message(call.tenant_id, conversation_id, message_id, body.content, _editor(call))
+
+
+@api.delete(
+    "/v1/conversations/{conversation_id}/messages/{message_id}",
+    role=Role.AGENT,
+    scope="messages:write",
+    errors=(NotTheAuthorError,),
+)
+def delete_message(call: Call, conversation_id: str, message_id: str) -> None:
+    """Delete one's own message, or as an admin any message.
+
+    It stays in the list without its text, so that no `seq` is missing. Deleting it again is no error.
+    """
+    editing.delete_message(call.tenant_id, conversation_id, message_id, _editor(call))
+
+
+def _editor(call: Call) -> editing.Editor:
+    caller = call.principal
+    # A key has scopes instead of a role: it writes as an agent.
+    admin = caller.kind == "user" and caller.memberships[call.tenant_id] >= Role.ADMIN
+    return editing.Editor("agent", caller.id, caller.actor, deletes_any=admin)
 
 
 def _agent(principal: Principal) -> Author:

@@ -126,7 +126,7 @@ def message_of(new: NewMessage, conversation: Conversation, seq: int, pos: int) 
     return Message(
         tenant_id=conversation.tenant_id,
         conversation_id=conversation.id,
-        id=ids.new("msg"),
+        id=ids.new_numbered("msg", seq),
         seq=seq,
         pos=pos,
         author=new.author,
@@ -159,7 +159,7 @@ def said(before: Conversation, message: Message) -> Conversation:
         recent = remember(recent, client_id_hash(message.author.id, message.client_msg_id))
     hot = replace(hot, seq=message.seq, pos=message.pos, recent=recent, updated_at=message.created_at)
     if by_visitor:
-        hot = replace(hot, bucket=_taken(hot.bucket), unread_count=hot.unread_count + 1, visitor_unread_count=0)
+        hot = replace(hot, bucket=taken(hot.bucket), unread_count=hot.unread_count + 1, visitor_unread_count=0)
     elif not message.private:
         hot = replace(hot, unread_count=0, visitor_unread_count=hot.visitor_unread_count + 1)
     if message.private:
@@ -168,7 +168,8 @@ def said(before: Conversation, message: Message) -> Conversation:
     return with_public_message(after, message.content, message.created_at, reopen=by_visitor)
 
 
-def _taken(bucket: str | None) -> str:
+def taken(bucket: str | None) -> str:
+    """Return a visitor's flood limit with one token less; raises RateLimitedError."""
     burst, rate = settings().visitor_burst, settings().visitor_rate
     return str(ratelimit.Bucket.parse(bucket, burst).take(burst, rate))
 

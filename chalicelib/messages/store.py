@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.core import ids
 from chalicelib.core.items import Item
 from chalicelib.core.table import Rows, Write, tenant_rows
 from chalicelib.events import outbox
@@ -29,6 +30,25 @@ def creating(message: Message) -> Write:
         **outbox.log_entry(rows, message.conversation_id),
     }
     return rows.putting(message.conversation_id, _key(message.seq), item, absent=True)
+
+
+def changing(message: Message) -> Write:
+    """Return the write of a message's new text, or of its deletion. The caller's is a condition on the conversation."""
+    changed = {
+        "c": message.content,
+        "ed": message.edited_at,
+        "del": message.deleted_at,
+        "ep": message.edit_pos,
+    }
+    return tenant_rows(message.tenant_id).updating(
+        message.conversation_id, _key(message.seq), set_=changed, exists=True
+    )
+
+
+def find(tenant_id: str, conversation_id: str, message_id: str) -> Message | None:
+    """Read a message by its id, which tells its `seq`."""
+    item = tenant_rows(tenant_id).get(conversation_id, _key(ids.number_in(message_id)), consistent=True)
+    return from_item(item) if item and item["id"] == message_id else None
 
 
 def between(
@@ -95,6 +115,9 @@ def from_item(item: Item) -> Message:
         private=item.get("pr", False),
         client_msg_id=item.get("cm"),
         created_at=item["ct"],
+        edited_at=item.get("ed"),
+        deleted_at=item.get("del"),
+        edit_pos=item.get("ep"),
     )
 
 

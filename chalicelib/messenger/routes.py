@@ -9,7 +9,14 @@ from chalicelib.conversations.models import Conversation
 from chalicelib.core.http import Api, Call, Page, PageQuery, Request
 from chalicelib.core.http.access import OriginNotAllowedError
 from chalicelib.core.http.schema import OMITTED, Email, Name
-from chalicelib.messages.models import ClientMessageId, Content, Message, Opened
+from chalicelib.messages.models import (
+    ClientMessageId,
+    Content,
+    Message,
+    MessageDeletedError,
+    NotTheAuthorError,
+    Opened,
+)
 from chalicelib.messenger import service
 from chalicelib.messenger.models import (
     BegunOut,
@@ -48,6 +55,12 @@ class SaidMessage(Request):
     client_msg_id: ClientMessageId | None = Field(
         default=None, description="The browser's own id of the message: sending it again returns the first one."
     )
+
+
+class EditOwnMessage(Request):
+    """What the message is to say instead."""
+
+    content: Content
 
 
 class BeginConversation(Request):
@@ -161,6 +174,23 @@ def list_own_messages(call: Call, query: ListOwnMessages, conversation_id: str) 
 def say(call: Call, body: SaidMessage, conversation_id: str) -> Message:
     """Send a message. A conversation that was closed or put aside is open again."""
     return service.say(call.tenant_id, conversation_id, call.principal, body.content, body.client_msg_id)
+
+
+@api.patch(
+    "/widget/v1/conversations/{conversation_id}/messages/{message_id}",
+    body=EditOwnMessage,
+    answer=OwnMessageOut,
+    errors=(NotTheAuthorError, MessageDeletedError),
+)
+def edit_own_message(call: Call, body: EditOwnMessage, conversation_id: str, message_id: str) -> Message:
+    """Change what one of the visitor's own messages says."""
+    return service.edit_own_message(call.tenant_id, conversation_id, call.principal, message_id, body.content)
+
+
+@api.delete("/widget/v1/conversations/{conversation_id}/messages/{message_id}", errors=(NotTheAuthorError,))
+def delete_own_message(call: Call, conversation_id: str, message_id: str) -> None:
+    """Delete one of the visitor's own messages. It stays in the list without its text."""
+    service.delete_own_message(call.tenant_id, conversation_id, call.principal, message_id)
 
 
 @api.post("/widget/v1/conversations/{conversation_id}/read", answer=OwnConversationOut)

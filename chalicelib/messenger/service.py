@@ -7,7 +7,7 @@ from chalicelib.conversations.models import Conversation
 from chalicelib.core import keyring, ratelimit
 from chalicelib.core.config import settings
 from chalicelib.core.http import Page, PageQuery, Principal
-from chalicelib.messages import opening
+from chalicelib.messages import editing, opening
 from chalicelib.messages import service as messages
 from chalicelib.messages.models import Author, Message, NewMessage, Opened
 from chalicelib.messenger.models import Identified, Session
@@ -94,6 +94,18 @@ def say(tenant_id: str, conversation_id: str, visitor: Principal, content: str, 
     return messages.send_message(tenant_id, conversation_id, _message(visitor, content, client_msg_id))
 
 
+def edit_own_message(
+    tenant_id: str, conversation_id: str, visitor: Principal, message_id: str, content: str
+) -> Message:
+    """Change what one of the visitor's own messages says."""
+    return editing.edit_message(tenant_id, conversation_id, message_id, content, _editor(visitor))
+
+
+def delete_own_message(tenant_id: str, conversation_id: str, visitor: Principal, message_id: str) -> None:
+    """Delete one of the visitor's own messages."""
+    editing.delete_message(tenant_id, conversation_id, message_id, _editor(visitor))
+
+
 def list_own_conversations(tenant_id: str, visitor: Principal, query: PageQuery) -> Page[Conversation]:
     """List the visitor's conversations, newest activity first, and the contact's whom he has proven to be."""
     return listing.list_own(tenant_id, visitor.id, visitor.contact_id or None, query)
@@ -112,6 +124,10 @@ def get_own_conversation(tenant_id: str, conversation_id: str, visitor: Principa
     """Return one of the visitor's own conversations."""
     found = conversations.get_conversation(tenant_id, conversation_id)
     return conversations.own_conversation(found, visitor.id, visitor.contact_id)
+
+
+def _editor(visitor: Principal) -> editing.Editor:
+    return editing.Editor("visitor", visitor.id, visitor.actor, proven_contact_id=visitor.contact_id)
 
 
 def _message(visitor: Principal, content: str, client_msg_id: str | None) -> NewMessage:

@@ -432,6 +432,25 @@ def _public(url: str) -> Prepare:
 KEY, WIDGET, COMPANY = {"name": "key"}, {"name": "widget"}, {"name": "company"}
 ATTRIBUTES, COMPANIES = "/v1/custom-attributes", "/v1/companies"
 
+
+def _on_message(method: str, body: object = None) -> Prepare:
+    def prepare(world: World) -> Send:
+        found, owner = world.chat.begin(), world.tenant.owner.client
+        said = reply(owner, found, "Hello").json["id"]
+        return lambda: owner.send(method, f"/v1/conversations/{found}/messages/{said}", body)
+
+    return prepare
+
+
+def _on_own_message(method: str, body: object = None) -> Prepare:
+    def prepare(world: World) -> Send:
+        found = world.chat.begin()
+        said = world.chat.say(found).json["id"]
+        return lambda: world.chat.client.send(method, f"/widget/v1/conversations/{found}/messages/{said}", body)
+
+    return prepare
+
+
 REQUESTS: dict[str, Prepare] = {
     "POST /v1/auth/register": _register,
     "POST /v1/auth/verify-email": _verify,
@@ -526,6 +545,8 @@ REQUESTS: dict[str, Prepare] = {
     "POST /v1/conversations/{conversation_id}/messages": _on_conversation(
         "POST", "/messages", {"content": "Hello", "client_msg_id": "a"}
     ),
+    "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": _on_message("PATCH", {"content": "New"}),
+    "DELETE /v1/conversations/{conversation_id}/messages/{message_id}": _on_message("DELETE"),
     "POST /widget/v1/sessions": _session,
     "GET /widget/v1/conversations": lambda world: lambda: world.chat.client.get("/widget/v1/conversations"),
     "POST /widget/v1/conversations": _begin,
@@ -534,6 +555,10 @@ REQUESTS: dict[str, Prepare] = {
     "POST /widget/v1/conversations/{conversation_id}/messages": _as_visitor(
         "POST", "/messages", {"content": "Hello", "client_msg_id": "a"}
     ),
+    "PATCH /widget/v1/conversations/{conversation_id}/messages/{message_id}": _on_own_message(
+        "PATCH", {"content": "New"}
+    ),
+    "DELETE /widget/v1/conversations/{conversation_id}/messages/{message_id}": _on_own_message("DELETE"),
     "POST /widget/v1/conversations/{conversation_id}/read": _as_visitor("POST", "/read"),
     "POST /widget/v1/conversations/{conversation_id}/rate": _as_visitor("POST", "/rate", {"score": 5}),
     "PUT /widget/v1/context": _context,

@@ -186,7 +186,10 @@ def chats(services: Any) -> None:
     url = f"/v1/conversations/{conversation}"
     note = {"content": "hm", "private": True, "client_msg_id": unique()}
     assert owner.post(f"{url}/messages", note, Idempotency_Key=unique()).status == 201
-    owner.post(f"{url}/messages", {"content": "Hello"})
+    said = owner.post(f"{url}/messages", {"content": "Hello"}).json["id"]
+    for _ in range(2):
+        assert owner.patch(f"{url}/messages/{said}", {"content": unique()}).status == 200
+    assert owner.delete(f"{url}/messages/{said}").status == 204
     drain(services)
     changed = {"subject": "s", "summary": "s", "priority": "high", "tags": ["a"], "custom_attributes": {"a": 1}}
     assert owner.patch(url, {**changed, "assigned_to": tenant.owner.user_id}).status == 200

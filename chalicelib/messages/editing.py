@@ -1,0 +1,127 @@
+"""Changing and deleting what was said. The log keeps no text that a message has no longer.
+
+A message's row is its own `message.created` event, so that one shows the text as it is now. Of the `message.updated`
+events only the newest holds the text.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chalicelib.conversations import service as conversations
+from chalicelib.conversations.models import Conversation, Hot, preview
+from chalicelib.core import clock, ids
+from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
+from chalicelib.events import outbox
+from chalicelib.events.models import Data, NewEvent
+from chalicelib.messages import store
+from chalicelib.messages.models import (
+    AuthorType,
+    Message,
+    MessageDeletedError,
+    MessageNotFoundError,
+    MessageOut,
+    NotTheAuthorError,
+)
+from chalicelib.messages.service import SEARCH_BACK, taken
+
+
+@dataclass(frozen=True)
+class Editor:
+    """Who wants to change a message."""
+
+    type: AuthorType
+    id: str
+    actor: dict[str, str]
+    deletes_any: bool = False
+    proven_contact_id: str = ""  # of a visitor
+
+
+def edit_message(tenant_id: str, conversation_id: str, message_id: str, content: str, by: Editor) -> Message:
+    """Change what one's own message says; the same text changes nothing.
+
+    Two reads, one more for the newest message's preview, one transaction, one queue send. Raises
+    ConversationNotFoundError, MessageNotFoundError, NotTheAuthorError and MessageDeletedError.
+    """
+
+    def change(before: Message) -> Message:
+        if not _is_author(before, by):
+            raise NotTheAuthorError
+        if before.deleted_at is not None:
+            raise MessageDeletedError
+        return before if before.content == content else replace(before, content=content, edited_at=clock.now_ms())
+
+    return _change(tenant_id, conversation_id, message_id, by, change)
+
+
+def delete_message(tenant_id: str, conversation_id: str, message_id: str, by: Editor) -> None:
+    """Delete one's own message, or any as an admin: it keeps its `seq`. Raises and costs as `edit_message`."""
+
+    def change(before: Message) -> Message:
+        if not by.deletes_any and not _is_author(before, by):
+            raise NotTheAuthorError
+        return before if before.deleted_at else replace(before, content="", deleted_at=clock.now_ms())
+
+    _change(tenant_id, conversation_id, message_id, by, change)
+
+
+def _change(
+    tenant_id: str, conversation_id: str, message_id: str, by: Editor, change: Callable[[Message], Message]
+) -> Message:
+    def attempt() -> Message:
+        conversation = conversations.get_conversation(tenant_id, conversation_id)
+        if by.type == "visitor":
+            conversations.own_conversation(conversation, by.id, by.proven_contact_id)
+        before = store.find(tenant_id, conversation.id, message_id) if ids.is_id("msg", message_id) else None
+        if before is None or (by.type == "visitor" and before.private):
+            raise MessageNotFoundError
+        after = change(before)
+        return before if after == before else _commit(conversation, before, after, by)
+
+    return retrying(attempt)
+
+
+def _is_author(message: Message, by: Editor) -> bool:
+    return (message.author.type, message.author.id) == (by.type, by.id)
+
+
+def _commit(conversation: Conversation, before: Message, after: Message, by: Editor) -> Message:
+    rows, deleted = tenant_rows(before.tenant_id), after.deleted_at is not None
+    after = replace(after, edit_pos=None if deleted else conversation.hot.pos + 1)
+    hot = replace(conversation.hot, last_message=_last_message(conversation, before, after))
+    if by.type == "visitor":
+        hot = replace(hot, bucket=taken(hot.bucket))
+    event = NewEvent("message.deleted" if deleted else "message.updated", _shown(after), by.actor)
+    writes = [
+        *conversations.changing(conversation, replace(conversation, hot=hot), [event]),
+        store.changing(after),
+        *_forgetting(before),
+    ]
+    try:
+        transact(writes, result=after)
+    except ConditionFailedError:
+        raise StaleError from None
+    outbox.notify(rows, conversation.id)
+    return after
+
+
+def _forgetting(before: Message) -> list[Write]:
+    """Return the write that takes the text out of the event of the edit before, if that event is still there."""
+    if before.edit_pos is None or before.edited_at is None or before.edited_at // 1000 + outbox.KEEP_S <= clock.now_s():
+        return []
+    data = {name: value for name, value in _shown(before).items() if name != "content"}
+    return [outbox.rewriting(tenant_rows(before.tenant_id), before.conversation_id, before.edit_pos, data)]
+
+
+def _last_message(conversation: Conversation, before: Message, after: Message) -> str | None:
+    """Return the conversation's preview after the change, looking back a hundred messages if it may be another one."""
+    hot: Hot = conversation.hot
+    if before.private or hot.last_message != preview(before.content):
+        return hot.last_message
+    found, _ = store.between(before.tenant_id, conversation.id, 1, hot.seq, SEARCH_BACK, newest_first=True)
+    said = [each for each in found if each.id != before.id] + [after]
+    shown = [each for each in said if not each.private and each.deleted_at is None]
+    return preview(max(shown, key=lambda each: (each.created_at, each.seq)).content) if shown else None
+
+
+def _shown(message: Message) -> Data:
+    return MessageOut.of(message).model_dump(mode="json")
