@@ -30,7 +30,7 @@ def follow_contact(job: Job) -> Step:
     if conversation_id is None:
         return Step(finished=True)
     before = store.find(tenant_id, conversation_id)
-    if before is None or before.hot.contact_id != contact_id:
+    if not isinstance(before, Conversation) or before.hot.contact_id != contact_id:
         return Step(store.list_move(tenant_id, conversation_id, contact_id, None), finished=not more)
     target = contacts.find_contact(tenant_id, job.args["into"]) if "into" in job.args else None
     visitor = visitors.find_visitor(tenant_id, before.hot.visitor_id)
@@ -44,7 +44,7 @@ def follow_visitor(job: Job) -> Step:
         return Step(finished=True)
     conversation_id, more = store.next_in_facet(job.tenant_id, "vis", visitor.id, job.cursor)
     before = store.find(job.tenant_id, conversation_id) if conversation_id else None
-    if before is None or before.hot.visitor_id != visitor.id:
+    if not isinstance(before, Conversation) or before.hot.visitor_id != visitor.id:
         return Step(finished=not more, cursor=conversation_id)
     contact = contacts.find_contact(job.tenant_id, visitor.contact_id) if visitor.contact_id else None
     return replace(_following(before, visitor, contact), finished=not more, cursor=conversation_id)
@@ -57,7 +57,7 @@ def follow_block(job: Job) -> Step:
     before = store.find(tenant_id, conversation_id) if conversation_id else None
     contact = contacts.find_contact(tenant_id, contact_id)
     # What a merge or deletion takes off the list meanwhile, it takes care of.
-    if before is None or contact is None or before.hot.contact_id != contact.id:
+    if not isinstance(before, Conversation) or contact is None or before.hot.contact_id != contact.id:
         return Step(finished=not more, cursor=conversation_id)
     visitor = visitors.find_visitor(tenant_id, before.hot.visitor_id)
     return replace(_following(before, visitor, contact), finished=not more, cursor=conversation_id)

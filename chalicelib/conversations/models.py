@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from chalicelib.core import clock
-from chalicelib.core.errors import InvalidError, NotFoundError
+from chalicelib.core.errors import ConflictError, InvalidError, NotFoundError
 from chalicelib.core.http import Response
 from chalicelib.core.http.schema import Timestamp
 
@@ -29,6 +29,13 @@ Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 
 class ConversationNotFoundError(NotFoundError):
     default_message = NotFoundError.default_message
+
+
+class ConversationMergedError(ConflictError):
+    """Reading such a conversation answers the one that it was merged into; changes must name that one."""
+
+    code = "conversation_merged"
+    default_message = "This conversation was merged into another one."
 
 
 class NotAMemberError(InvalidError):
@@ -68,6 +75,7 @@ class Hot:
     recent: bytes  # hashes of the newest client_msg_ids
     bucket: str | None  # the visitor's flood limit
     blocked: bool = False  # whether its visitor may not write: he or the contact is blocked
+    merging_from: str | None = None  # a conversation whose messages are on their way to this one
 
     @property
     def activity(self) -> int:
@@ -104,6 +112,15 @@ class Conversation:
     def version(self) -> int:
         """What the ETag shows: every change has an event, so the newest event's position."""
         return self.hot.pos
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What is left of a conversation that was merged into another one."""
+
+    id: str
+    into: str
+    job_id: str
 
 
 class Rating(Response):

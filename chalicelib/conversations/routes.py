@@ -6,10 +6,11 @@ from pydantic import Field
 
 from chalicelib.canned_responses.models import RenderCannedResponse, RenderedOut
 from chalicelib.canned_responses.template import Rendered
-from chalicelib.conversations import listing, rendering, service
+from chalicelib.conversations import deletion, listing, rendering, service
 from chalicelib.conversations.listing import ListConversations
 from chalicelib.conversations.models import (
     Conversation,
+    ConversationMergedError,
     ConversationOut,
     NotAMemberError,
     Priority,
@@ -23,6 +24,12 @@ from chalicelib.core.http.access import require_scopes
 from chalicelib.core.http.schema import OMITTED, Moment
 
 api = Api("Conversations")
+
+_WRITING: dict[str, Any] = {
+    "role": Role.AGENT,
+    "scope": "conversations:write",
+    "errors": (ConversationMergedError,),
+}
 
 
 class UpdateConversation(Request):
@@ -75,7 +82,7 @@ def retrieve_conversation(call: Call, conversation_id: str) -> Conversation:
     scope="conversations:write",
     body=UpdateConversation,
     answer=ConversationOut,
-    errors=(NotAMemberError, ViewerAssignedError),
+    errors=(NotAMemberError, ViewerAssignedError, ConversationMergedError),
 )
 def update_conversation(call: Call, body: UpdateConversation, conversation_id: str) -> Conversation:
     """Change a conversation: assign, change status, tags and other fields, all at once."""
@@ -84,17 +91,27 @@ def update_conversation(call: Call, body: UpdateConversation, conversation_id: s
     )
 
 
-@api.post(
-    "/v1/conversations/{conversation_id}/close", role=Role.AGENT, scope="conversations:write", answer=ConversationOut
+@api.delete(
+    "/v1/conversations/{conversation_id}",
+    role=Role.ADMIN,
+    scope="conversations:write",
+    errors=(ConversationMergedError,),
 )
+def delete_conversation(call: Call, conversation_id: str) -> None:
+    """Delete a conversation with all that was said in it, for good.
+
+    It is gone at once from everywhere; the log too forgets its messages and events, but for `conversation.deleted`.
+    """
+    deletion.delete_conversation(call.tenant_id, conversation_id, call.principal.actor, call.if_match)
+
+
+@api.post("/v1/conversations/{conversation_id}/close", answer=ConversationOut, **_WRITING)
 def close_conversation(call: Call, conversation_id: str) -> Conversation:
     """Close a conversation. Closing a closed one is no error."""
     return service.close_conversation(call.tenant_id, conversation_id, call.principal.actor, call.if_match)
 
 
-@api.post(
-    "/v1/conversations/{conversation_id}/reopen", role=Role.AGENT, scope="conversations:write", answer=ConversationOut
-)
+@api.post("/v1/conversations/{conversation_id}/reopen", answer=ConversationOut, **_WRITING)
 def reopen_conversation(call: Call, conversation_id: str) -> Conversation:
     """Open a conversation again. Reopening an open one is no error."""
     return service.reopen_conversation(call.tenant_id, conversation_id, call.principal.actor, call.if_match)
@@ -102,10 +119,9 @@ def reopen_conversation(call: Call, conversation_id: str) -> Conversation:
 
 @api.post(
     "/v1/conversations/{conversation_id}/snooze",
-    role=Role.AGENT,
-    scope="conversations:write",
     body=SnoozeConversation,
     answer=ConversationOut,
+    **_WRITING,
 )
 def snooze_conversation(call: Call, body: SnoozeConversation, conversation_id: str) -> Conversation:
     """Put a conversation aside until a time, or until the visitor writes. It is reopened within a minute of it."""
@@ -120,7 +136,7 @@ def snooze_conversation(call: Call, body: SnoozeConversation, conversation_id: s
     scope="conversations:write",
     body=AssignConversation,
     answer=ConversationOut,
-    errors=(NotAMemberError, ViewerAssignedError),
+    errors=(NotAMemberError, ViewerAssignedError, ConversationMergedError),
 )
 def assign_conversation(call: Call, body: AssignConversation, conversation_id: str) -> Conversation:
     """Give a conversation to a member, or to nobody."""
@@ -129,9 +145,7 @@ def assign_conversation(call: Call, body: AssignConversation, conversation_id: s
     )
 
 
-@api.post(
-    "/v1/conversations/{conversation_id}/read", role=Role.AGENT, scope="conversations:write", answer=ConversationOut
-)
+@api.post("/v1/conversations/{conversation_id}/read", answer=ConversationOut, **_WRITING)
 def read_conversation(call: Call, conversation_id: str) -> Conversation:
     """Mark all of the visitor's messages as read."""
     return service.mark_read(call.tenant_id, conversation_id, call.principal.actor, call.if_match)

@@ -10,8 +10,10 @@ from chalicelib.conversations.models import (
     MAX_TAGS,
     Cold,
     Conversation,
+    ConversationMergedError,
     ConversationNotFoundError,
     Hot,
+    Merged,
     NotAMemberError,
     ViewerAssignedError,
     attributes_text,
@@ -27,15 +29,43 @@ from chalicelib.tenants import service as tenants
 
 SYSTEM: Actor = {"type": "system", "id": "parley"}
 
+MAX_HOPS = 10  # how often what a conversation was merged into may have been merged itself
+
 Change = Callable[[Conversation], Conversation]
+Find = Callable[[str, str], Conversation]
+
+
+def find_conversation(tenant_id: str, conversation_id: str) -> Conversation | None:
+    """Return a conversation, or the one it was merged into, or None. One read for each merge on the way."""
+    for _ in range(MAX_HOPS):
+        found = store.find(tenant_id, conversation_id) if ids.is_id("conv", conversation_id) else None
+        if not isinstance(found, Merged):
+            return found
+        conversation_id = found.into
+    return None
 
 
 def get_conversation(tenant_id: str, conversation_id: str) -> Conversation:
-    """Return a conversation; raises ConversationNotFoundError."""
-    found = store.find(tenant_id, conversation_id) if ids.is_id("conv", conversation_id) else None
+    """As `find_conversation`; raises ConversationNotFoundError."""
+    found = find_conversation(tenant_id, conversation_id)
     if found is None:
         raise ConversationNotFoundError
     return found
+
+
+def get_for_change(tenant_id: str, conversation_id: str) -> Conversation:
+    """Return what is to be changed; raises ConversationNotFoundError, and ConversationMergedError naming the other."""
+    found = store.find(tenant_id, conversation_id) if ids.is_id("conv", conversation_id) else None
+    if found is None:
+        raise ConversationNotFoundError
+    if isinstance(found, Merged):
+        raise merged_error(found)
+    return found
+
+
+def merged_error(merged: Merged) -> ConversationMergedError:
+    """Return the error that names what a conversation was merged into."""
+    return ConversationMergedError(f"This conversation was merged into {merged.into}. Use that one.")
 
 
 def close_conversation(
@@ -195,25 +225,36 @@ def changing(before: Conversation, after: Conversation, events: Sequence[NewEven
     return [*store.changing(before, final), *outbox.event_writes(rows, before.id, before.hot.pos, events)]
 
 
-def from_rows(rows: Mapping[str, Item]) -> Conversation:
-    """Read a conversation from its rows by sort key; raises ConversationNotFoundError without the main one."""
-    if "meta" not in rows:
+def from_rows(rows: Mapping[str, Item]) -> Conversation | Merged:
+    """Read a conversation from its rows by sort key; raises ConversationNotFoundError."""
+    found = store.from_rows(rows)
+    if found is None:
         raise ConversationNotFoundError
-    return store.from_items(rows["meta"], rows.get("meta~info", {}))
+    return found
 
 
 def _change_own(tenant_id: str, conversation_id: str, own: tuple[str, str | None], change: Change) -> Conversation:
-    actor = {"type": "visitor", "id": own[0]}
-    return _change(tenant_id, conversation_id, actor, lambda found: change(own_conversation(found, *own)))
+    return _change(
+        tenant_id,
+        conversation_id,
+        {"type": "visitor", "id": own[0]},
+        lambda found: change(own_conversation(found, *own)),
+        find=get_conversation,  # visitors need not know what was merged
+    )
 
 
 def _change(
-    tenant_id: str, conversation_id: str, actor: Actor, change: Change, expected_version: int | None = None
+    tenant_id: str,
+    conversation_id: str,
+    actor: Actor,
+    change: Change,
+    expected_version: int | None = None,
+    find: Find = get_for_change,
 ) -> Conversation:
     """Read, change, and commit with the events that tell of it: one read, one transaction, one queue send."""
 
     def attempt() -> Conversation:
-        before = get_conversation(tenant_id, conversation_id)
+        before = find(tenant_id, conversation_id)
         if expected_version not in (None, before.version):
             raise PreconditionFailedError
         after = change(before)

@@ -10,16 +10,17 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from chalicelib.conversations.models import Cold, Conversation, Hot
+from chalicelib.conversations.models import Cold, Conversation, Hot, Merged
 from chalicelib.core.config import settings
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Rows, Write, run, tenant_rows
 from chalicelib.events import outbox
+from chalicelib.events.models import NewEvent
 
 DUE_SHARDS = 16
 
@@ -47,6 +48,7 @@ _HOT = {
     "recent": "rc",
     "bucket": "bk",
     "blocked": "bl",
+    "merging_from": "mf",
 }
 _COLD = {
     "subject": "subj",
@@ -67,11 +69,10 @@ def keys(tenant_id: str, conversation_id: str) -> list[Key]:
     return [rows.key(conversation_id, "meta"), rows.key(conversation_id, "meta~info")]
 
 
-def find(tenant_id: str, conversation_id: str) -> Conversation | None:
-    """Read a conversation as it is now."""
+def find(tenant_id: str, conversation_id: str) -> Conversation | Merged | None:
+    """Read a conversation as it is now, or what is left of a merged one."""
     found = tenant_rows(tenant_id).query(conversation_id, prefix="meta", consistent=True)
-    by_sk = {item["sk"]: item for item in found.items}
-    return from_items(by_sk["meta"], by_sk.get("meta~info", {})) if "meta" in by_sk else None
+    return from_rows({item["sk"]: item for item in found.items})
 
 
 def next_number(tenant_id: str) -> int:
@@ -85,12 +86,10 @@ def creating(conversation: Conversation) -> list[Write]:
     item = (
         _hot_item(hot) | index_places(rows, conversation.id, hot) | outbox.new_aggregate(rows, conversation.id, hot.pos)
     )
-    lists = [("vis", hot.visitor_id), ("wgt", hot.widget_id), ("con", hot.contact_id)]
-    lists += [("tag", tag) for tag in conversation.cold.tags]
     return [
         rows.putting(conversation.id, "meta", item, absent=True),
         rows.putting(conversation.id, "meta~info", _cold_item(conversation.cold)),
-        *(rows.putting(f"f#{kind}#{value}", conversation.id, {}) for kind, value in lists if value),
+        *(rows.putting(facet, conversation.id, {}) for facet in _facets(conversation)),
     ]
 
 
@@ -109,6 +108,46 @@ def changing(before: Conversation, after: Conversation, *, has_events: bool = Tr
         when={"pos": before.hot.pos},
     )
     return [update, *_changing_cold(rows, before, after), *_changing_due(rows, before, after)]
+
+
+def burying(before: Conversation, left: Mapping[str, Any], event: NewEvent) -> list[Write]:
+    """Return the writes that take a conversation from all lists and leave nothing of it but `left`, and its event.
+
+    Its place among its events and messages stays, for the dispatcher; so do its messages and events themselves.
+    """
+    rows = tenant_rows(before.tenant_id)
+    changed: dict[str, Any] = dict.fromkeys([*_hot_item(before.hot), *index_places(rows, before.id, before.hot)])
+    changed |= {"seq": before.hot.seq, "pos": before.hot.pos + 1, **left}
+    update = rows.updating(
+        before.id, "meta", set_=changed, default=outbox.pending(rows, before.id), when={"pos": before.hot.pos}
+    )
+    return [
+        update,
+        *outbox.event_writes(rows, before.id, before.hot.pos, [event]),
+        rows.deleting(before.id, "meta~info"),
+        *(rows.deleting(facet, before.id) for facet in _facets(before)),
+        *([rows.deleting(before.id, "due")] if before.hot.snoozed_until is not None else []),
+    ]
+
+
+def position(tenant_id: str, conversation_id: str) -> int:
+    """Read the position of a conversation's newest event, also of a deleted one; 0 when nothing is left of it."""
+    item = tenant_rows(tenant_id).get(conversation_id, "meta", consistent=True)
+    return item["pos"] if item else 0
+
+
+def remains(tenant_id: str, conversation_id: str, limit: int) -> tuple[Sequence[Key], bool]:
+    """Return the keys of rows that a conversation still has besides the main one, and whether there are more."""
+    found = tenant_rows(tenant_id).query(conversation_id, between=(" ", "m#~"), limit=limit, consistent=True)
+    return [Key(item["pk"], item["sk"]) for item in found.items], found.more
+
+
+def _facets(conversation: Conversation) -> list[str]:
+    """Return the partitions of the lists that a conversation stands in besides the indexes."""
+    hot = conversation.hot
+    lists = [("vis", hot.visitor_id), ("wgt", hot.widget_id), ("con", hot.contact_id)]
+    lists += [("tag", tag) for tag in conversation.cold.tags]
+    return [f"f#{kind}#{value}" for kind, value in lists if value]
 
 
 def _changing_cold(rows: Rows, before: Conversation, after: Conversation) -> Iterable[Write]:
@@ -196,21 +235,31 @@ def load(
     found = rows.batch_get([*(key for each in ids for key in keys(tenant_id, each)), *also])
     conversations = {}
     for each in ids:
-        meta, info = (found.get(key) for key in keys(tenant_id, each))
-        if meta:
-            conversations[each] = from_items(meta, info or {})
+        row = from_items(*(found.get(key, {}) for key in keys(tenant_id, each)))
+        if isinstance(row, Conversation):
+            conversations[each] = row
     return conversations, found
 
 
 def load_hot(tenant_id: str, conversation_ids: Iterable[str]) -> dict[str, Conversation]:
     """Read only the hot rows, for sorting."""
     found = tenant_rows(tenant_id).batch_get(keys(tenant_id, each)[0] for each in conversation_ids)
-    return {key.pk.partition("#")[2]: from_items(item, {}) for key, item in found.items()}
+    read = [from_items(item, {}) for item in found.values()]
+    return {each.id: each for each in read if isinstance(each, Conversation)}
 
 
-def from_items(meta: Item, info: Item) -> Conversation:
-    """Read a conversation's rows."""
+def from_rows(rows: Mapping[str, Item]) -> Conversation | Merged | None:
+    """Read a conversation from its rows by sort key."""
+    return from_items(rows.get("meta", {}), rows.get("meta~info", {}))
+
+
+def from_items(meta: Item, info: Item) -> Conversation | Merged | None:
+    """Read a conversation's rows, the main one of which may be missing."""
+    if not meta or "gone" in meta:
+        return None
     tenant_id, _, conversation_id = meta["pk"].partition("#")
+    if "into" in meta:
+        return Merged(conversation_id, meta["into"], meta["job"])
     hot: dict[str, Any] = {name: meta.get(short) for name, short in _HOT.items()}
     hot |= {name: hot[name] or 0 for name in ("seq", "public_count", "unread_count", "visitor_unread_count")}
     hot["blocked"] = bool(hot["blocked"])

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from chalicelib.core.items import Item
-from chalicelib.core.table import ConditionFailedError, Rows, rows_of, run, transact
+from chalicelib.core.table import ConditionFailedError, Rows, StaleError, rows_of, run, transact
 from chalicelib.events import counters, outbox
 from chalicelib.events.models import Event, event_from_item
 from chalicelib.events.outbox import event_key
@@ -55,6 +55,22 @@ def dispatch(full_pk: str) -> None:
         if _advance(rows, pk, meta, events):
             return
     outbox.notify(rows, pk)
+
+
+def require_dispatched(rows: Rows, pk: str) -> None:
+    """See to it that all events of an aggregate are dispatched, because some of them are about to be deleted.
+
+    Raises StaleError while there are more than one look gets through.
+    """
+    if _is_pending(rows, pk):
+        dispatch(rows.key(pk, "meta").pk)
+        if _is_pending(rows, pk):
+            raise StaleError
+
+
+def _is_pending(rows: Rows, pk: str) -> bool:
+    meta = rows.get(pk, "meta", consistent=True)
+    return meta is not None and meta["dpos"] != meta["pos"]
 
 
 def _undispatched(rows: Rows, pk: str, meta: Item) -> list[Event]:

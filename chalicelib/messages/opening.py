@@ -1,6 +1,7 @@
 """Beginning a conversation, usually with its first message, in one transaction."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from chalicelib.conversations.changes import Actor
 from chalicelib.conversations.models import Cold
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import InvalidError
+from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, Rows, StaleError, Write, live, retrying, tenant_rows, transact
 from chalicelib.events import outbox
 from chalicelib.messages import service, store
@@ -17,6 +19,8 @@ from chalicelib.messages.models import NewMessage, Opened
 from chalicelib.visitors import service as visitors
 from chalicelib.visitors.models import BlockedError, IdentityRequiredError, Visitor
 from chalicelib.widgets import service as widgets
+
+Guarding = Callable[[str], list[Write]]
 
 REMEMBER_S = 86_400  # how long a client_msg_id opens the same conversation
 
@@ -59,14 +63,15 @@ def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
         widget_key = widgets.widget_key(tenant_id, new.at_widget or "-")
         wanted = [visitor_key, *([guard_key] if guard else []), *([widget_key] if new.at_widget else [])]
         found = rows.batch_get(wanted, consistent=True)
-        if guard and (seen := live(found.get(guard_key), clock.now_s())):
-            return _opened_before(tenant_id, seen["conv"])
+        seen = live(found.get(guard_key), clock.now_s()) if guard else None
+        if seen and (before := _opened_before(tenant_id, seen["conv"], new)):
+            return before
         if visitor_key not in found or not ids.is_id("vis", new.visitor_id):
             raise InvalidError.field("visitor_id", "There is no such visitor.", "not_found")
         visitor = visitors.visitor_from_row(found[visitor_key])
         if new.at_widget and widgets.requires_identity(found.get(widget_key)) and not _is_proven(new, visitor):
             raise IdentityRequiredError
-        return _open(rows, new, visitor, contacts_seen, guard)
+        return _open(rows, new, visitor, contacts_seen, _guarding(rows, guard, seen))
 
     return retrying(attempt)
 
@@ -93,7 +98,7 @@ def _is_proven(new: NewConversation, visitor: Visitor) -> bool:
     return new.proven_contact_id is not None and new.proven_contact_id == visitor.contact_id
 
 
-def _open(rows: Rows, new: NewConversation, visitor: Visitor, known: _Contacts, guard: str | None) -> Opened:
+def _open(rows: Rows, new: NewConversation, visitor: Visitor, known: _Contacts, guarding: Guarding) -> Opened:
     contact_id, contact_blocked = known.now(new.hot.get("contact_id", visitor.contact_id))
     blocked = visitor.blocked or contact_blocked
     if blocked and new.by_visitor:
@@ -104,9 +109,7 @@ def _open(rows: Rows, new: NewConversation, visitor: Visitor, known: _Contacts, 
     writes.append(visitors.taking_from_opening_bucket(visitor) if new.by_visitor else visitors.requiring_same(visitor))
     if contact_id:
         writes.append(contacts.requiring_contact(visitor.tenant_id, contact_id, blocked=contact_blocked))
-    if guard:
-        now, row = clock.now_s(), {"conv": begun.id, "exp": clock.now_s() + REMEMBER_S}
-        writes.append(rows.putting(guard, "-", row, absent_or_expired_at=now))
+    writes += guarding(begun.id)
     try:
         transact(writes, result=opened)
     except ConditionFailedError:
@@ -126,10 +129,30 @@ def _with_first_message(new: NewConversation, opened: Opened) -> tuple[Opened, l
     return Opened(after, message), [*conversations.creating(after, new.actor), store.creating(message)]
 
 
-def _opened_before(tenant_id: str, conversation_id: str) -> Opened:
-    conversation = conversations.get_conversation(tenant_id, conversation_id)
+def _guarding(rows: Rows, guard: str | None, seen: Item | None) -> Guarding:
+    """Return what writes the guard of a new conversation: over one whose conversation is deleted, or where none is."""
+
+    def write(conversation_id: str) -> list[Write]:
+        if guard is None:
+            return []
+        now = clock.now_s()
+        row = {"conv": conversation_id, "exp": now + REMEMBER_S}
+        if seen:
+            return [rows.updating(guard, "-", set_=row, when={"conv": seen["conv"]})]
+        return [rows.putting(guard, "-", row, absent_or_expired_at=now)]
+
+    return write
+
+
+def _opened_before(tenant_id: str, conversation_id: str, new: NewConversation) -> Opened | None:
+    """Return what a client_msg_id has begun, unless that is deleted."""
+    conversation = conversations.find_conversation(tenant_id, conversation_id)
+    if conversation is None or new.first is None:
+        return None
     found, _ = store.between(tenant_id, conversation_id, 1, 1, 1)
-    return Opened(conversation, found[0] if found else None)
+    # Where the conversation was merged into another one, its messages are there, or on their way.
+    message = found[0] if found else service.find_said(conversation, new.first)
+    return Opened(conversation, message) if message else None
 
 
 def _guard_name(new: NewConversation) -> str | None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.changes import with_public_message
-from chalicelib.conversations.models import Conversation, ConversationNotFoundError
+from chalicelib.conversations.models import Conversation, ConversationNotFoundError, Merged
 from chalicelib.core import clock, ids, ratelimit
 from chalicelib.core import cursor as cursors
 from chalicelib.core.config import settings
@@ -57,8 +57,10 @@ def get_thread(tenant_id: str, conversation_id: str, limit: int) -> Thread:
     if not ids.is_id("conv", conversation_id):
         raise ConversationNotFoundError
     rows, messages, more = store.newest_with_conversation(tenant_id, conversation_id, limit)
-    conversation = conversations.from_rows(rows)
-    return Thread(conversation, messages[::-1], more)
+    found = conversations.from_rows(rows)
+    if isinstance(found, Merged):
+        return get_thread(tenant_id, conversations.get_conversation(tenant_id, found.into).id, limit)
+    return Thread(found, messages[::-1], more)
 
 
 def list_messages(tenant_id: str, conversation_id: str, query: ListMessages) -> Page[Message]:
@@ -184,13 +186,30 @@ def _already_said(conversation: Conversation, new: NewMessage) -> Message | None
         return None
     if not remembers(conversation.hot.recent, client_id_hash(new.author.id, new.client_msg_id)):
         return None
-    last, with_id = conversation.hot.seq, 0
-    first = max(1, last - KEY_REACH + 1)
-    while first <= last and with_id < RECENT_CLIENT_IDS:
-        found, _ = store.between(conversation.tenant_id, conversation.id, first, last, SEARCH_BACK, newest_first=True)
+    return find_said(conversation, new)
+
+
+def find_said(conversation: Conversation, new: NewMessage) -> Message | None:
+    """Return the message with the same author and client_msg_id, or None.
+
+    It may still be on its way from a conversation that is being merged into this one. That one is looked at first, as
+    messages go: so none is missed that moves meanwhile.
+    """
+    tenant_id, hot = conversation.tenant_id, conversation.hot
+    moving = _search(tenant_id, hot.merging_from, None, new) if hot.merging_from else None
+    return moving or _search(tenant_id, conversation.id, hot.seq, new)
+
+
+def _search(tenant_id: str, conversation_id: str, last: int | None, new: NewMessage) -> Message | None:
+    """Look back from `last`, or from the newest message."""
+    first, with_id = max(1, (last or 1) - KEY_REACH + 1), 0
+    while (last is None or first <= last) and with_id < RECENT_CLIENT_IDS:
+        found, _ = store.between(tenant_id, conversation_id, first, last, SEARCH_BACK, newest_first=True)
         for message in found:
             if message.client_msg_id == new.client_msg_id and message.author.id == new.author.id:
                 return message
             with_id += message.client_msg_id is not None
+        if last is None and found:
+            first = max(1, found[0].seq - KEY_REACH + 1)
         last = found[-1].seq - 1 if found else 0
     return None  # another id with the same short hash, or one out of reach

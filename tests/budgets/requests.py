@@ -532,6 +532,7 @@ REQUESTS: dict[str, Prepare] = {
     "GET /v1/conversations": _v1("GET", "/v1/conversations?status=open&limit=10"),
     "GET /v1/conversations/{conversation_id}": _on_conversation("GET"),
     "PATCH /v1/conversations/{conversation_id}": _on_conversation("PATCH", "", {"priority": "high", "tags": ["a"]}),
+    "DELETE /v1/conversations/{conversation_id}": _on_conversation("DELETE"),
     "POST /v1/conversations/{conversation_id}/close": _close,
     "POST /v1/conversations/{conversation_id}/reopen": _reopen,
     "POST /v1/conversations/{conversation_id}/snooze": _on_conversation(

@@ -136,6 +136,7 @@ BUDGETS = {
     "GET /v1/conversations": "1 batch_get, 1 query",
     "GET /v1/conversations/{conversation_id}": "1 query",
     "PATCH /v1/conversations/{conversation_id}": "1 query, 1 send, 1 transact",
+    "DELETE /v1/conversations/{conversation_id}": "1 query, 2 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/close": "1 query, 1 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/reopen": "1 query, 1 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/snooze": "1 query, 1 send, 1 transact",

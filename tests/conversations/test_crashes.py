@@ -1,0 +1,65 @@
+"""Conversations under crashes: the process dies before or after each AWS call, then everything is tried again."""
+
+from chalicelib.core.table import tenant_rows
+from tests.support.chats import messages_of, new_chat, new_site
+from tests.support.clocks import later
+from tests.support.crashes import SWEEP_MS, enumerated
+from tests.support.queues import drain
+from tests.support.tenants import Organisation
+
+URL = "/v1/conversations"
+
+
+def types_of(tenant: Organisation) -> list[str]:
+    with later(SWEEP_MS + 60_000):
+        return [row["type"] for row in tenant.owner.client.get("/v1/events?limit=100").json["data"]]
+
+
+def test_an_edit_is_done_once_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        chat = new_chat(tenant)
+        found = chat.begin("hunter2")
+        (said,) = messages_of(tenant.owner.client, found)
+        drain(services)
+
+        def act():
+            url = f"/widget/v1/conversations/{found}/messages/{said['id']}"
+            assert chat.client.patch(url, {"content": "better"}).status == 200
+            drain(services)
+
+        def check():
+            assert [row["content"] for row in messages_of(tenant.owner.client, found)] == ["better"]
+            assert tenant.owner.client.get(f"{URL}/{found}").json["last_message"] == "better"
+            assert types_of(tenant).count("message.updated") == 1
+
+        return act, check
+
+    assert enumerated(scenario, services) >= 10
+
+
+def test_a_deletion_is_done_once_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        owner, chat = tenant.owner.client, new_chat(tenant)
+        found, other = chat.begin(), chat.begin()
+        chat.say(found)
+        owner.patch(f"{URL}/{found}", {"tags": ["a"]})
+        drain(services)
+
+        def act():
+            assert owner.delete(f"{URL}/{found}").status in {204, 404}
+            drain(services)
+
+        def check():
+            rows = tenant_rows(tenant.id).query(found, consistent=True).items
+            assert [row["sk"] for row in rows] == ["e#0000000005", "meta"]
+            page = owner.get(f"{URL}?status=open&limit=1").json
+            assert [row["id"] for row in page["data"]] == [other]
+            assert page["pagination"]["total"] == 1
+            types = types_of(tenant)
+            assert types.count("conversation.deleted") == types.count("job.completed") == 1
+
+        return act, check
+
+    assert enumerated(scenario, services) >= 20
