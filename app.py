@@ -35,6 +35,7 @@ from chalicelib.health import routes as health_routes
 from chalicelib.jobs import routes as jobs_routes
 from chalicelib.jobs import service as jobs
 from chalicelib.mail import workers as mail_workers
+from chalicelib.messages import merging as messages_merging
 from chalicelib.messages import routes as messages_routes
 from chalicelib.messages import store as messages_store
 from chalicelib.messenger import routes as messenger_routes
@@ -98,6 +99,7 @@ jobs.run_in_stages(
 jobs.run_in_stages(DELETE_JOB, cascades.delete_notes, visitors_merges.follow_contact, merges.follow_contact)
 jobs.run_in_stages(BLOCK_JOB, merges.follow_block)
 jobs.run_in_stages(VISITOR_JOB, merges.follow_visitor)
+jobs.run_in_stages(messages_merging.MERGE_JOB, messages_merging.move_messages)
 jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows)
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
 

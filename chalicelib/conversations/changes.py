@@ -49,6 +49,17 @@ def status_events(before: Conversation, after: Conversation, actor: Actor) -> li
     return [NewEvent(_STATUS_EVENTS[after.hot.status], _shown(after), actor, previous, counts)]
 
 
+def merged_event(conversation: Conversation, into: str, actor: Actor) -> NewEvent:
+    """Return the event of a conversation that was merged into another one."""
+    data = {**_shown(conversation), "merged_into": into}
+    return NewEvent("conversation.merged", data, actor, counts={f"conv_{conversation.hot.status}": -1})
+
+
+def updated_events(before: Conversation, after: Conversation, actor: Actor) -> list[NewEvent]:
+    """As `events_of`, but at least one."""
+    return events_of(before, after, actor) or [NewEvent("conversation.updated", _shown(after), actor)]
+
+
 def created_event(conversation: Conversation, actor: Actor) -> NewEvent:
     """Return the event of a new conversation."""
     counts = {f"conv_{conversation.hot.status}": 1}

@@ -38,6 +38,18 @@ class ConversationMergedError(ConflictError):
     default_message = "This conversation was merged into another one."
 
 
+class MergeInProgressError(ConflictError):
+    code = "merge_in_progress"
+    default_message = "Messages are still being moved from one conversation to the other. Try again in a moment."
+
+
+class DifferentVisitorsError(InvalidError):
+    """A visitor must never read what somebody else has said."""
+
+    code = "different_visitors"
+    default_message = "Only conversations with the same visitor, or with the same contact, can be merged."
+
+
 class NotAMemberError(InvalidError):
     code = "not_a_member"
     default_message = "assigned_to must be the user id of a member of this tenant."

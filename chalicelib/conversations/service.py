@@ -45,6 +45,11 @@ def find_conversation(tenant_id: str, conversation_id: str) -> Conversation | No
     return None
 
 
+def find_all(tenant_id: str, conversation_ids: Sequence[str]) -> dict[str, Conversation | Merged]:
+    """Return a few conversations by id, merged ones as what is left of them. One call per fifty."""
+    return store.find_all(tenant_id, [each for each in conversation_ids if ids.is_id("conv", each)])
+
+
 def get_conversation(tenant_id: str, conversation_id: str) -> Conversation:
     """As `find_conversation`; raises ConversationNotFoundError."""
     found = find_conversation(tenant_id, conversation_id)
@@ -223,6 +228,11 @@ def changing(before: Conversation, after: Conversation, events: Sequence[NewEven
     final = _hot(after, pos=before.hot.pos + len(events), updated_at=clock.now_ms())
     rows = tenant_rows(before.tenant_id)
     return [*store.changing(before, final), *outbox.event_writes(rows, before.id, before.hot.pos, events)]
+
+
+def burying(before: Conversation, left: Mapping[str, Any], event: NewEvent) -> list[Write]:
+    """Return the writes that take a conversation from all lists and leave only `left` of it; its messages stay."""
+    return store.burying(before, left, event)
 
 
 def from_rows(rows: Mapping[str, Item]) -> Conversation | Merged:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chalicelib.conversations import service as conversations
-from chalicelib.conversations.models import Conversation, Hot, preview
+from chalicelib.conversations.models import Conversation, Hot, MergeInProgressError, preview
 from chalicelib.core import clock, ids
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import outbox
@@ -71,13 +71,23 @@ def _change(
         conversation = conversations.get_conversation(tenant_id, conversation_id)
         if by.type == "visitor":
             conversations.own_conversation(conversation, by.id, by.proven_contact_id)
-        before = store.find(tenant_id, conversation.id, message_id) if ids.is_id("msg", message_id) else None
+        before = _find(conversation, message_id)
         if before is None or (by.type == "visitor" and before.private):
             raise MessageNotFoundError
         after = change(before)
         return before if after == before else _commit(conversation, before, after, by)
 
     return retrying(attempt)
+
+
+def _find(conversation: Conversation, message_id: str) -> Message | None:
+    if not ids.is_id("msg", message_id):
+        return None
+    merging_from = conversation.hot.merging_from
+    # Where it comes from is looked at first, so that it is not missed while it moves.
+    if merging_from and store.find(conversation.tenant_id, merging_from, message_id):
+        raise MergeInProgressError
+    return store.find(conversation.tenant_id, conversation.id, message_id)
 
 
 def _is_author(message: Message, by: Editor) -> bool:
@@ -94,7 +104,7 @@ def _commit(conversation: Conversation, before: Message, after: Message, by: Edi
     writes = [
         *conversations.changing(conversation, replace(conversation, hot=hot), [event]),
         store.changing(after),
-        *_forgetting(before),
+        *forgetting(before),
     ]
     try:
         transact(writes, result=after)
@@ -104,7 +114,7 @@ def _commit(conversation: Conversation, before: Message, after: Message, by: Edi
     return after
 
 
-def _forgetting(before: Message) -> list[Write]:
+def forgetting(before: Message) -> list[Write]:
     """Return the write that takes the text out of the event of the edit before, if that event is still there."""
     if before.edit_pos is None or before.edited_at is None or before.edited_at // 1000 + outbox.KEEP_S <= clock.now_s():
         return []

@@ -53,6 +53,15 @@ class Author:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Where a message was said that has come here by a merge, and when it came."""
+
+    conversation_id: str
+    seq: int
+    at: int  # milliseconds
+
+
+@dataclass(frozen=True)
 class NewMessage:
     """A message about to be sent."""
 
@@ -80,6 +89,7 @@ class Message:
     edited_at: int | None = None
     deleted_at: int | None = None  # its place and its `seq` stay; what it said is gone
     edit_pos: int | None = None  # of the newest `message.updated` event, which holds the text
+    moved: "Moved | None" = None  # then its row is its `message.moved` event
 
 
 class AuthorOut(Response):
@@ -198,3 +208,9 @@ def remembers(recent: bytes, hashed: bytes) -> bool:
 def remember(recent: bytes, hashed: bytes) -> bytes:
     """Return the remembered hashes with one more, without the oldest beyond 32."""
     return (recent + hashed)[-RECENT_CLIENT_IDS * _HASH_BYTES :]
+
+
+def both_remember(older: bytes, newer: bytes) -> bytes:
+    """Return the newest 16 hashes of each of two conversations that become one."""
+    half = RECENT_CLIENT_IDS // 2 * _HASH_BYTES
+    return older[-half:] + newer[-half:]

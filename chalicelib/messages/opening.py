@@ -145,9 +145,9 @@ def _guarding(rows: Rows, guard: str | None, seen: Item | None) -> Guarding:
 
 
 def _opened_before(tenant_id: str, conversation_id: str, new: NewConversation) -> Opened | None:
-    """Return what a client_msg_id has begun, unless that is deleted."""
+    """Return what a client_msg_id has begun, unless that is deleted or merged into what another visitor began."""
     conversation = conversations.find_conversation(tenant_id, conversation_id)
-    if conversation is None or new.first is None:
+    if conversation is None or new.first is None or conversation.hot.visitor_id != new.visitor_id:
         return None
     found, _ = store.between(tenant_id, conversation_id, 1, 1, 1)
     # Where the conversation was merged into another one, its messages are there, or on their way.

@@ -4,10 +4,18 @@ from typing import Any
 
 from pydantic import Field
 
-from chalicelib.conversations.models import Priority, Tags, attributes_text
+from chalicelib.conversations.models import (
+    ConversationMergedError,
+    DifferentVisitorsError,
+    MergeInProgressError,
+    Priority,
+    Tags,
+    attributes_text,
+)
 from chalicelib.core.http import Api, Call, Page, Principal, Request, Role
 from chalicelib.core.http.schema import OMITTED
-from chalicelib.messages import editing, opening, service
+from chalicelib.jobs.models import Job, JobOut
+from chalicelib.messages import editing, merging, opening, service
 from chalicelib.messages.models import (
     Author,
     ClientMessageId,
@@ -48,6 +56,12 @@ class FirstMessage(Request):
 
     content: Content
     client_msg_id: ClientMessageId | None = None
+
+
+class MergeConversation(Request):
+    """Which one stays."""
+
+    into: str = Field(max_length=40, description="The id of the conversation that stays.")
 
 
 class OpenConversation(Request):
@@ -134,7 +148,7 @@ def send_message(call: Call, body: SendMessage, conversation_id: str) -> Message
     scope="messages:write",
     body=EditMessage,
     answer=MessageOut,
-    errors=(NotTheAuthorError, MessageDeletedError),
+    errors=(NotTheAuthorError, MessageDeletedError, MergeInProgressError),
 )
 def edit_message(call: Call, body: EditMessage, conversation_id: str, message_id: str) -> Message:
     """Change what one's own message says. The text before is not kept anywhere."""
@@ -145,7 +159,7 @@ def edit_message(call: Call, body: EditMessage, conversation_id: str, message_id
     "/v1/conversations/{conversation_id}/messages/{message_id}",
     role=Role.AGENT,
     scope="messages:write",
-    errors=(NotTheAuthorError,),
+    errors=(NotTheAuthorError, MergeInProgressError),
 )
 def delete_message(call: Call, conversation_id: str, message_id: str) -> None:
     """Delete one's own message, or as an admin any message.
@@ -153,6 +167,27 @@ def delete_message(call: Call, conversation_id: str, message_id: str) -> None:
     It stays in the list without its text, so that no `seq` is missing. Deleting it again is no error.
     """
     editing.delete_message(call.tenant_id, conversation_id, message_id, _editor(call))
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/merge",
+    role=Role.AGENT,
+    scope="conversations:write",
+    body=MergeConversation,
+    answer=JobOut,
+    status=202,
+    errors=(ConversationMergedError, MergeInProgressError, DifferentVisitorsError),
+)
+def merge_conversation(call: Call, body: MergeConversation, conversation_id: str) -> Job:
+    """Merge a conversation into another one with the same visitor, or with the same contact.
+
+    At once: it is gone from lists, its id answers the one that stays, and what is said in it is said there. Its
+    messages follow in a job, in their order, after those that are there; each keeps its id, author and time and tells
+    of itself with `message.moved`. The one that stays keeps its own values, takes over what it lacked, and is open if
+    either was. Where the visitors differ, the visitor of the one that goes does not see the other one. Merging again
+    answers the same job.
+    """
+    return merging.merge_conversation(call.tenant_id, conversation_id, body.into, call.principal.actor)
 
 
 def _editor(call: Call) -> editing.Editor:

@@ -64,13 +64,17 @@ def get_thread(tenant_id: str, conversation_id: str, limit: int) -> Thread:
 
 
 def list_messages(tenant_id: str, conversation_id: str, query: ListMessages) -> Page[Message]:
-    """List a conversation's messages, notes included. One read and one query; `seq` makes offsets free."""
+    """List a conversation's messages, notes included. One read and one query; `seq` makes offsets free.
+
+    If it was merged into another one, that one's are listed, all of them: a `seq` of this one means nothing there.
+    """
     conversation = conversations.get_conversation(tenant_id, conversation_id)
-    newest_first, name = query.order == "desc", f"messages:{conversation_id}"
+    newest_first, name = query.order == "desc", f"messages:{conversation.id}"
     position = query.position(tenant_id, name)
     seen = position.seen if position else query.offset
-    first = query.after_seq + 1
-    last = min(conversation.hot.seq, (query.before_seq or conversation.hot.seq + 1) - 1)
+    first, last = 1, conversation.hot.seq
+    if conversation.id == conversation_id:
+        first, last = query.after_seq + 1, min(last, (query.before_seq or last + 1) - 1)
     total = max(0, last - first + 1)
     if newest_first:
         last = int(position.after) - 1 if position else last - seen
@@ -78,7 +82,7 @@ def list_messages(tenant_id: str, conversation_id: str, query: ListMessages) -> 
         first = int(position.after) + 1 if position else first + seen
     shown: list[Message] = []
     if first <= last:
-        shown, _ = store.between(tenant_id, conversation_id, first, last, query.limit, newest_first=newest_first)
+        shown, _ = store.between(tenant_id, conversation.id, first, last, query.limit, newest_first=newest_first)
     more = bool(shown) and (shown[-1].seq > first if newest_first else shown[-1].seq < last)
     follow = query.next_cursor(tenant_id, name, str(shown[-1].seq), seen + len(shown)) if more else None
     return Page(shown, total, query.limit, seen, more, follow)

@@ -1,4 +1,8 @@
-"""Rows of messages: `conv_…`/`m#<seq>`, each of them its own `message.created` event."""
+"""Rows of messages: `conv_…`/`m#<seq>`, each of them its own `message.created` or `message.moved` event.
+
+A message's id carries the `seq` it was said with. One that a merge has moved has a row `id#<message>` besides, with the
+`seq` it has now.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -8,7 +12,7 @@ from chalicelib.core.items import Item
 from chalicelib.core.table import Rows, Write, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.events.models import Event
-from chalicelib.messages.models import Author, Message, MessageOut
+from chalicelib.messages.models import Author, Message, MessageOut, Moved
 
 _LAST = 10**10 - 1
 
@@ -27,6 +31,9 @@ def creating(message: Message) -> Write:
         "pr": message.private or None,
         "cm": message.client_msg_id,
         "ct": message.created_at,
+        "ed": message.edited_at,
+        "del": message.deleted_at,
+        **_moved_item(message.moved),
         **outbox.log_entry(rows, message.conversation_id),
     }
     return rows.putting(message.conversation_id, _key(message.seq), item, absent=True)
@@ -45,9 +52,33 @@ def changing(message: Message) -> Write:
     )
 
 
+def removing(message: Message) -> list[Write]:
+    """Return the writes that take a message away."""
+    rows = tenant_rows(message.tenant_id)
+    pointer = [rows.deleting(message.conversation_id, _pointer(message.id))] if _has_pointer(message) else []
+    return [rows.deleting(message.conversation_id, _key(message.seq), exists=True), *pointer]
+
+
+def moving(before: Message, after: Message) -> list[Write]:
+    """Return the writes that move a message into another conversation."""
+    rows = tenant_rows(after.tenant_id)
+    pointer = (
+        [rows.putting(after.conversation_id, _pointer(after.id), {"seq": after.seq})] if _has_pointer(after) else []
+    )
+    return [*removing(before), creating(after), *pointer]
+
+
 def find(tenant_id: str, conversation_id: str, message_id: str) -> Message | None:
-    """Read a message by its id, which tells its `seq`."""
-    item = tenant_rows(tenant_id).get(conversation_id, _key(ids.number_in(message_id)), consistent=True)
+    """Read a message by its id, which tells its `seq`; one more read if it was moved here."""
+    rows = tenant_rows(tenant_id)
+    place, pointer = (
+        rows.key(conversation_id, _key(ids.number_in(message_id))),
+        rows.key(conversation_id, _pointer(message_id)),
+    )
+    found = rows.batch_get([place, pointer], consistent=True)
+    item = found.get(place)
+    if pointer in found:
+        item = rows.get(conversation_id, _key(found[pointer]["seq"]), consistent=True)
     return from_item(item) if item and item["id"] == message_id else None
 
 
@@ -87,14 +118,15 @@ def undispatched(rows: Rows, pk: str, meta: Item, limit: int) -> list[Event]:
 def event_from_item(item: Item) -> Event:
     """Read a message's row as the event that it is."""
     message = from_item(item)
+    moved = message.moved
     return Event(
         pk=item["pk"],
         pos=message.pos,
-        type="message.created",
-        at=message.created_at,
+        type="message.moved" if moved else "message.created",
+        at=moved.at if moved else message.created_at,
         data=MessageOut.of(message).model_dump(mode="json"),
         actor={"type": message.author.type, "id": message.author.id},
-        previous={},
+        previous={"conversation_id": moved.conversation_id, "seq": moved.seq} if moved else {},
         counts={},
         log_key=item["l_sk"],
         frequent=True,
@@ -118,7 +150,20 @@ def from_item(item: Item) -> Message:
         edited_at=item.get("ed"),
         deleted_at=item.get("del"),
         edit_pos=item.get("ep"),
+        moved=Moved(item["mv"], item["ms"], item["mt"]) if "mv" in item else None,
     )
+
+
+def _moved_item(moved: Moved | None) -> Item:
+    return {"mv": moved.conversation_id, "ms": moved.seq, "mt": moved.at} if moved else {}
+
+
+def _has_pointer(message: Message) -> bool:
+    return ids.number_in(message.id) != message.seq
+
+
+def _pointer(message_id: str) -> str:
+    return f"id#{message_id}"
 
 
 def _key(seq: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from chalicelib.conversations import service as conversations
-from chalicelib.conversations.models import Conversation
+from chalicelib.conversations.models import Conversation, MergeInProgressError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Request
 from chalicelib.core.http.access import OriginNotAllowedError
 from chalicelib.core.http.schema import OMITTED, Email, Name
@@ -180,14 +180,16 @@ def say(call: Call, body: SaidMessage, conversation_id: str) -> Message:
     "/widget/v1/conversations/{conversation_id}/messages/{message_id}",
     body=EditOwnMessage,
     answer=OwnMessageOut,
-    errors=(NotTheAuthorError, MessageDeletedError),
+    errors=(NotTheAuthorError, MessageDeletedError, MergeInProgressError),
 )
 def edit_own_message(call: Call, body: EditOwnMessage, conversation_id: str, message_id: str) -> Message:
     """Change what one of the visitor's own messages says."""
     return service.edit_own_message(call.tenant_id, conversation_id, call.principal, message_id, body.content)
 
 
-@api.delete("/widget/v1/conversations/{conversation_id}/messages/{message_id}", errors=(NotTheAuthorError,))
+@api.delete(
+    "/widget/v1/conversations/{conversation_id}/messages/{message_id}", errors=(NotTheAuthorError, MergeInProgressError)
+)
 def delete_own_message(call: Call, conversation_id: str, message_id: str) -> None:
     """Delete one of the visitor's own messages. It stays in the list without its text."""
     service.delete_own_message(call.tenant_id, conversation_id, call.principal, message_id)

@@ -115,9 +115,10 @@ def list_own_messages(
     tenant_id: str, conversation_id: str, visitor: Principal, after_seq: int, limit: int, cursor: str | None
 ) -> Page[Message]:
     """List what was said to and by the visitor after a `seq`."""
-    return messages.list_for_visitor(
-        get_own_conversation(tenant_id, conversation_id, visitor), after_seq, limit, cursor
-    )
+    own = get_own_conversation(tenant_id, conversation_id, visitor)
+    if own.id != conversation_id:
+        after_seq = 0  # merged: a `seq` of the one that is gone means nothing in this one
+    return messages.list_for_visitor(own, after_seq, limit, cursor)
 
 
 def get_own_conversation(tenant_id: str, conversation_id: str, visitor: Principal) -> Conversation:

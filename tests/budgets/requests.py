@@ -451,6 +451,12 @@ def _on_own_message(method: str, body: object = None) -> Prepare:
     return prepare
 
 
+def _merge_conversation(world: World) -> Send:
+    body = {"into": world.chat.begin()}
+    url = f"/v1/conversations/{world.chat.begin()}/merge"
+    return lambda: world.tenant.owner.client.post(url, body)
+
+
 REQUESTS: dict[str, Prepare] = {
     "POST /v1/auth/register": _register,
     "POST /v1/auth/verify-email": _verify,
@@ -548,6 +554,7 @@ REQUESTS: dict[str, Prepare] = {
     ),
     "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": _on_message("PATCH", {"content": "New"}),
     "DELETE /v1/conversations/{conversation_id}/messages/{message_id}": _on_message("DELETE"),
+    "POST /v1/conversations/{conversation_id}/merge": _merge_conversation,
     "POST /widget/v1/sessions": _session,
     "GET /widget/v1/conversations": lambda world: lambda: world.chat.client.get("/widget/v1/conversations"),
     "POST /widget/v1/conversations": _begin,

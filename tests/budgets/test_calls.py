@@ -36,6 +36,7 @@ def worlds(engine: str, _secret: str) -> Iterator[dict[str, World]]:
     aws.interceptors.clear()
 
 
+EDITING = "1 batch_get, 2 query, 1 send, 1 transact"  # conversation, message, and what the preview may be then
 BUDGETS = {
     "POST /v1/auth/register": "1 send, 1 transact, 2 update",
     "POST /v1/auth/verify-email": "1 get, 1 transact",
@@ -146,17 +147,17 @@ BUDGETS = {
     "GET /v1/conversations/{conversation_id}/thread": "1 query",
     "GET /v1/conversations/{conversation_id}/messages": "2 query",
     "POST /v1/conversations/{conversation_id}/messages": "1 query, 1 send, 1 transact",
-    # The conversation, the message, and the newest ones where the preview may be another.
-    "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": "1 get, 2 query, 1 send, 1 transact",
-    "DELETE /v1/conversations/{conversation_id}/messages/{message_id}": "1 get, 2 query, 1 send, 1 transact",
+    "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": EDITING,
+    "DELETE /v1/conversations/{conversation_id}/messages/{message_id}": EDITING,
+    "POST /v1/conversations/{conversation_id}/merge": "1 batch_get, 3 send, 1 transact",
     "POST /widget/v1/sessions": "1 batch_get, 1 send, 1 transact, 1 update",
     "GET /widget/v1/conversations": "1 batch_get, 1 query",
     "POST /widget/v1/conversations": "1 batch_get, 1 send, 1 transact, 1 update",
     "GET /widget/v1/conversations/{conversation_id}": "1 query",
     "GET /widget/v1/conversations/{conversation_id}/messages": "2 query",
     "POST /widget/v1/conversations/{conversation_id}/messages": "1 query, 1 send, 1 transact",
-    "PATCH /widget/v1/conversations/{conversation_id}/messages/{message_id}": "1 get, 2 query, 1 send, 1 transact",
-    "DELETE /widget/v1/conversations/{conversation_id}/messages/{message_id}": "1 get, 2 query, 1 send, 1 transact",
+    "PATCH /widget/v1/conversations/{conversation_id}/messages/{message_id}": EDITING,
+    "DELETE /widget/v1/conversations/{conversation_id}/messages/{message_id}": EDITING,
     "POST /widget/v1/conversations/{conversation_id}/read": "1 query, 1 send, 1 transact",
     "POST /widget/v1/conversations/{conversation_id}/rate": "1 query, 1 send, 1 transact",
     "PUT /widget/v1/context": "1 get, 1 send, 1 transact",

@@ -1,7 +1,7 @@
 """Conversations under crashes: the process dies before or after each AWS call, then everything is tried again."""
 
 from chalicelib.core.table import tenant_rows
-from tests.support.chats import messages_of, new_chat, new_site
+from tests.support.chats import messages_of, new_chat, new_site, reply, unique
 from tests.support.clocks import later
 from tests.support.crashes import SWEEP_MS, enumerated
 from tests.support.queues import drain
@@ -36,6 +36,40 @@ def test_an_edit_is_done_once_wherever_the_process_dies(services):
         return act, check
 
     assert enumerated(scenario, services) >= 10
+
+
+def test_a_merge_is_done_once_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        owner, chat = tenant.owner.client, new_chat(tenant)
+        target, source = chat.begin("t1"), chat.begin("s1")
+        chat.say(source, "s2", client_msg_id="c")
+        reply(owner, source, "s3", private=True)
+        drain(services)
+        key = unique()
+
+        def act():
+            answer = owner.post(f"{URL}/{source}/merge", {"into": target}, Idempotency_Key=key)
+            assert answer.status == 202, answer.text
+            assert chat.say(source, "s2", client_msg_id="c").status == 201
+            drain(services)
+
+        def check():
+            shown = messages_of(owner, target)
+            assert [row["content"] for row in shown] == ["t1", "s1", "s2", "s3"]
+            assert [row["seq"] for row in shown] == [1, 2, 3, 4]
+            rows = tenant_rows(tenant.id).query(source, consistent=True).items
+            assert not [row["sk"] for row in rows if row["sk"].startswith(("m#", "id#"))]
+            assert owner.get(f"{URL}/{source}").json == owner.get(f"{URL}/{target}").json
+            page = owner.get(f"{URL}?status=open&limit=1").json
+            assert (page["pagination"]["total"], page["data"][0]["id"]) == (1, target)
+            types = types_of(tenant)
+            counted = [types.count(each) for each in ("conversation.merged", "message.moved", "message.created")]
+            assert counted == [1, 3, 1]
+
+        return act, check
+
+    assert enumerated(scenario, services) >= 20
 
 
 def test_a_deletion_is_done_once_wherever_the_process_dies(services):

@@ -20,7 +20,7 @@ from chalicelib.mail import store as mail_store
 from chalicelib.notifications import links
 from local import demo
 from tests.budgets.account import known_pool_user
-from tests.support.chats import HOST, ORIGIN, new_chat, unique
+from tests.support.chats import HOST, ORIGIN, Chat, new_chat, unique
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, link_conversation, merged, new_company, new_contact
 from tests.support.identity import new_secret, proven, signed
@@ -190,6 +190,9 @@ def chats(services: Any) -> None:
     for _ in range(2):
         assert owner.patch(f"{url}/messages/{said}", {"content": unique()}).status == 200
     assert owner.delete(f"{url}/messages/{said}").status == 204
+    assert owner.delete(f"/v1/conversations/{chat.begin()}").status == 204
+    assert owner.post(f"/v1/conversations/{other_with_edits(owner, chat)}/merge", {"into": conversation}).status == 202
+    drain(services)
     drain(services)
     changed = {"subject": "s", "summary": "s", "priority": "high", "tags": ["a"], "custom_attributes": {"a": 1}}
     assert owner.patch(url, {**changed, "assigned_to": tenant.owner.user_id}).status == 200
@@ -215,6 +218,16 @@ def chats(services: Any) -> None:
         assert owner.get(f"/v1/conversations{path}").status == 200
     assert chat.client.get(f"/widget/v1/conversations/{conversation}/messages").status == 200
     drain(services)
+
+
+def other_with_edits(owner: Any, chat: Chat) -> str:
+    """Begin a conversation with a message that has been changed and one that has been deleted."""
+    found = chat.begin()
+    url = f"/v1/conversations/{found}/messages"
+    one, two = (owner.post(url, {"content": unique()}).json["id"] for _ in range(2))
+    assert owner.patch(f"{url}/{one}", {"content": unique()}).status == 200
+    assert owner.delete(f"{url}/{two}").status == 204
+    return found
 
 
 def contacts(services: Any) -> None:
