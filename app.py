@@ -21,7 +21,7 @@ from chalicelib.contacts import cascades
 from chalicelib.contacts import routes as contacts_routes
 from chalicelib.contacts.merging import MERGE_JOB
 from chalicelib.contacts.service import BLOCK_JOB, DELETE_JOB
-from chalicelib.conversations import deletion, merges
+from chalicelib.conversations import bulk, deletion, merges
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations.service import wake_snoozed
 from chalicelib.core.errors import UnauthenticatedError
@@ -100,6 +100,7 @@ jobs.run_in_stages(DELETE_JOB, cascades.delete_notes, visitors_merges.follow_con
 jobs.run_in_stages(BLOCK_JOB, merges.follow_block)
 jobs.run_in_stages(VISITOR_JOB, merges.follow_visitor)
 jobs.run_in_stages(messages_merging.MERGE_JOB, messages_merging.move_messages)
+jobs.run_in_stages(bulk.BULK_JOB, bulk.collect, bulk.change_next)
 jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows)
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
 

@@ -1,12 +1,13 @@
 """`/v1/conversations` but for what involves messages: opening one, the thread."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic.config import JsonDict
 
 from chalicelib.canned_responses.models import RenderCannedResponse, RenderedOut
 from chalicelib.canned_responses.template import Rendered
-from chalicelib.conversations import deletion, listing, rendering, service
+from chalicelib.conversations import bulk, deletion, listing, rendering, service
 from chalicelib.conversations.listing import ListConversations
 from chalicelib.conversations.models import (
     Conversation,
@@ -22,6 +23,7 @@ from chalicelib.core import clock
 from chalicelib.core.http import Api, Call, Page, Request, Role
 from chalicelib.core.http.access import require_scopes
 from chalicelib.core.http.schema import OMITTED, Moment
+from chalicelib.jobs.models import Job, JobOut
 
 api = Api("Conversations")
 
@@ -46,6 +48,59 @@ class UpdateConversation(Request):
     custom_attributes: dict[str, Any] = Field(default=OMITTED, description="Replaces all; at most 8 KB as JSON.")
 
 
+class BulkFilter(Request):
+    """Which conversations, as in the list of them. Several filters must all match."""
+
+    status: Status | None = None
+    assigned_to: str | None = Field(
+        default=None, min_length=1, max_length=40, description="A user id, `me`, or `unassigned`."
+    )
+    visitor_id: str | None = Field(default=None, min_length=1, max_length=40)
+    contact_id: str | None = Field(default=None, min_length=1, max_length=40)
+    widget_id: str | None = Field(default=None, min_length=1, max_length=40)
+    tag: str | None = Field(default=None, min_length=1, max_length=50)
+    priority: Priority | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class BulkChange(Request):
+    """What is to change in each of them; the rest stays."""
+
+    status: Status = OMITTED
+    assigned_to: str | None = Field(default=None, max_length=40, description="A member's user id; null for nobody.")
+    priority: Priority | None = None
+    add_tags: Tags = OMITTED
+    remove_tags: Tags = OMITTED
+
+    @model_validator(mode="after")
+    def _something(self) -> "BulkChange":
+        if not self.model_fields_set:
+            raise ValueError("name what is to change")
+        return self
+
+
+_CLOSE_SPAM: JsonDict = {"filter": {"status": "open", "tag": "spam"}, "set": {"status": "closed", "add_tags": ["bulk"]}}
+
+
+class BulkUpdate(Request):
+    """Which conversations to change, by their ids or by filters, and how."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_CLOSE_SPAM]})
+
+    ids: list[Annotated[str, StringConstraints(max_length=40)]] = Field(
+        default=OMITTED, min_length=1, max_length=bulk.MAX_IDS
+    )
+    filter: BulkFilter = OMITTED
+    set: BulkChange
+
+    @model_validator(mode="after")
+    def _either(self) -> "BulkUpdate":
+        if len({"ids", "filter"} & self.model_fields_set) != 1:
+            raise ValueError("give either ids or filter")
+        return self
+
+
 class AssignConversation(Request):
     """Whom to give it to."""
 
@@ -68,6 +123,31 @@ def list_conversations(call: Call, query: ListConversations) -> Page[Conversatio
     mine = query.assigned_to == "me"
     wanted = query.model_copy(update={"assigned_to": call.principal.id}) if mine else query
     return listing.list_conversations(call.tenant_id, wanted)
+
+
+@api.post(
+    "/v1/conversations/bulk",
+    role=Role.AGENT,
+    scope="conversations:write",
+    body=BulkUpdate,
+    answer=JobOut,
+    status=202,
+    errors=(NotAMemberError,),
+)
+def update_conversations(call: Call, body: BulkUpdate) -> Job:
+    """Change up to 1,000 conversations by their ids, or all that filters list.
+
+    A job changes one after the other, each with its own events. Its `result` counts those `updated`, `unchanged`,
+    `missing` (no such conversation, or merged into another one) and `refused` (it would have more than 20 tags, or
+    the assignee is no member any more). A conversation that comes to match the filters after the beginning may be
+    changed or not.
+    """
+    filters = None
+    if "filter" in body.model_fields_set:
+        filters = body.filter.model_dump(mode="json", exclude_none=True)
+        if filters.get("assigned_to") == "me":
+            filters["assigned_to"] = call.principal.id
+    return bulk.start_bulk_update(call.tenant_id, body.ids or (), filters, body.set.given(), call.principal.actor)
 
 
 @api.get("/v1/conversations/{conversation_id}", scope="conversations:read", answer=ConversationOut)

@@ -135,22 +135,23 @@ def update_conversation(
     tenant_id: str, conversation_id: str, wanted: Mapping[str, Any], actor: Actor, expected_version: int | None
 ) -> Conversation:
     """Change the given fields at once. `wanted` has the names of the PATCH body."""
+    return _change(tenant_id, conversation_id, actor, lambda found: with_wanted(found, wanted), expected_version)
 
-    def change(found: Conversation) -> Conversation:
-        after = _cold(found, **{name: wanted[name] for name in ("subject", "summary") if name in wanted})
-        if "custom_attributes" in wanted:
-            after = _cold(after, custom_attributes=attributes_text(wanted["custom_attributes"]))
-        if {"tags", "add_tags", "remove_tags"} & wanted.keys():
-            after = _cold(after, tags=_tags(after.cold.tags, wanted))
-        if "priority" in wanted:
-            after = _hot(after, priority=wanted["priority"])
-        if "status" in wanted and wanted["status"] != found.hot.status:
-            after = with_status(after, wanted["status"])
-        if "assigned_to" in wanted:
-            after = _hot(after, assigned_to=wanted["assigned_to"])
-        return after
 
-    return _change(tenant_id, conversation_id, actor, change, expected_version)
+def with_wanted(found: Conversation, wanted: Mapping[str, Any]) -> Conversation:
+    """Return the conversation with the given fields; raises InvalidError for too many tags or attributes."""
+    after = _cold(found, **{name: wanted[name] for name in ("subject", "summary") if name in wanted})
+    if "custom_attributes" in wanted:
+        after = _cold(after, custom_attributes=attributes_text(wanted["custom_attributes"]))
+    if {"tags", "add_tags", "remove_tags"} & wanted.keys():
+        after = _cold(after, tags=_tags(after.cold.tags, wanted))
+    if "priority" in wanted:
+        after = _hot(after, priority=wanted["priority"])
+    if "status" in wanted and wanted["status"] != found.hot.status:
+        after = with_status(after, wanted["status"])
+    if "assigned_to" in wanted:
+        after = _hot(after, assigned_to=wanted["assigned_to"])
+    return after
 
 
 def wake_snoozed() -> None:

@@ -36,6 +36,7 @@ class Job:
     cursor: str | None = None  # a stage's own note of where it stopped
     done: int = 0  # rows dealt with
     completed_at: int | None = None
+    result: Mapping[str, int] = field(default_factory=dict)  # what came of how many rows
     pos: int = 1
 
 
@@ -47,6 +48,7 @@ class Step:
     done: int = 0  # rows dealt with
     finished: bool = False  # the stage has nothing more to do
     cursor: str | None = None
+    counted: Mapping[str, int] = field(default_factory=dict)  # what came of these rows, added to the job's result
     changed: tuple[str, ...] = ()  # partitions of aggregates that got news
 
 
@@ -71,6 +73,7 @@ class JobOut(Response):
     kind: str = Field(examples=["contact.merge"])
     status: Status = Field(description="`completed` is for good; a job never stops halfway.")
     progress: Progress
+    result: dict[str, int] = Field(description="How many objects had which outcome; empty where there is only one.")
     created_by: str = Field(examples=["usr_01JB3D2N6T8V4W5X7Y9Z0A1B2C"])
     created_at: Timestamp
     updated_at: Timestamp

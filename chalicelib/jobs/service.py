@@ -6,7 +6,8 @@ is delivered. What a lost queue message left behind, the sweeper finds. A slice 
 dispatcher that waits for it looks again by itself.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chalicelib.core import clock, ids
@@ -43,6 +44,21 @@ def starting(tenant_id: str, kind: str, args: Mapping[str, str], actor: Mapping[
 def started(job: Job) -> None:
     """Tell the dispatcher, after the commit, that there is work."""
     outbox.notify(tenant_rows(job.tenant_id), job.id)
+
+
+def keeping(job: Job, number: int, ids_: Sequence[str]) -> Write:
+    """Return the write of a part of what a job is to deal with, for its start or one of its steps."""
+    return store.keeping(job.tenant_id, job.id, number, ids_)
+
+
+def first_kept(job: Job) -> tuple[int, list[str]] | None:
+    """Return the number and the ids of the first part that is not dropped, or None."""
+    return store.first_kept(job.tenant_id, job.id)
+
+
+def dropping(job: Job, number: int) -> Write:
+    """Return the write that notes that a part is dealt with."""
+    return store.dropping(job.tenant_id, job.id, number)
 
 
 def get_job(tenant_id: str, job_id: str) -> Job:
@@ -90,7 +106,7 @@ def _after(before: Job, step: Step) -> tuple[Job, NewEvent | None]:
     """Return the job after a step, and its event if the step ends the job or a slice of it."""
     now = clock.now_ms()
     after = replace(before, status="running", steps=before.steps + 1, done=before.done + step.done, updated_at=now)
-    after = replace(after, cursor=step.cursor)
+    after = replace(after, cursor=step.cursor, result=Counter(before.result) + Counter(step.counted))
     if step.finished:
         after = replace(after, stage=before.stage + 1, cursor=None)
     system = {"type": "system", "id": "parley"}

@@ -1,5 +1,6 @@
 """Rows of jobs: `job_…`/`meta`, an aggregate whose pending entry lets the sweeper find it until it is done."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from chalicelib.core import clock
@@ -23,6 +24,7 @@ _STORED = {
     "cursor": "cur",
     "done": "done",
     "completed_at": "end",
+    "result": "res",
     "pos": "pos",
 }
 
@@ -36,14 +38,14 @@ def find(tenant_id: str, job_id: str) -> Job | None:
 def creating(job: Job) -> Write:
     """Return the write of a new job."""
     rows = tenant_rows(job.tenant_id)
-    item = {short: getattr(job, name) for name, short in _STORED.items()}
+    item = _item(job)
     return rows.putting(job.id, "meta", item | outbox.new_aggregate(rows, job.id, job.pos), absent=True)
 
 
 def advancing(before: Job, after: Job) -> Write:
     """Return the write that takes one step, for as long as nobody else has taken it."""
     rows = tenant_rows(before.tenant_id)
-    old, new = ({short: getattr(job, name) for name, short in _STORED.items()} for job in (before, after))
+    old, new = _item(before), _item(after)
     changed: dict[str, Any] = {name: value for name, value in new.items() if value != old[name]}
     if after.completed_at is not None:
         changed["exp"] = after.completed_at // 1000 + KEEP_S
@@ -51,6 +53,31 @@ def advancing(before: Job, after: Job) -> Write:
         # Pending since now: a long job is no lost one, and the sweeper would park what it has sent again too often.
         changed |= {**outbox.pending(rows, before.id), "pr": None}
     return rows.updating(before.id, "meta", set_=changed, when={"n": before.steps})
+
+
+def keeping(tenant_id: str, job_id: str, number: int, ids: Sequence[str]) -> Write:
+    """Return the write of a part of the ids that a job is to deal with; the job's own row is written at each step."""
+    return tenant_rows(tenant_id).putting(job_id, _part(number), {"ids": list(ids)})
+
+
+def first_kept(tenant_id: str, job_id: str) -> tuple[int, list[str]] | None:
+    """Read the first part of a job's ids that is not dealt with, or None."""
+    found = tenant_rows(tenant_id).query(job_id, prefix="ids#", limit=1, consistent=True).items
+    return (int(found[0]["sk"][4:]), found[0]["ids"]) if found else None
+
+
+def dropping(tenant_id: str, job_id: str, number: int) -> Write:
+    """Return the write that removes a part of a job's ids."""
+    return tenant_rows(tenant_id).deleting(job_id, _part(number))
+
+
+def _part(number: int) -> str:
+    return f"ids#{number:06d}"
+
+
+def _item(job: Job) -> Item:
+    item = {short: getattr(job, name) for name, short in _STORED.items()}
+    return item | {"res": dict(job.result) or None}
 
 
 def _from_item(item: Item, job_id: str) -> Job:

@@ -33,6 +33,11 @@ def find_members(tenant_id: str, user_ids: Sequence[str]) -> tuple[Tenant, list[
     return tenant, [store.member_from_item(rows[user_id]) for user_id in user_ids if user_id in rows]
 
 
+def find_member(tenant_id: str, user_id: str) -> Member | None:
+    """Return a member of a tenant, or None."""
+    return store.find_member(tenant_id, user_id) if ids.is_id("usr", user_id) else None
+
+
 def _place(one: Member | Invitation) -> str:
     since = one.joined_at if isinstance(one, Member) else one.created_at
     return f"{since:013d}#{one.id}"

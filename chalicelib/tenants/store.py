@@ -143,6 +143,12 @@ def member_from_item(row: Item) -> Member:
     return Member(row["sk"], row["email"], row.get("name"), Role.named(row["role"]), row["c"], row["v"])
 
 
+def find_member(tenant_id: str, user_id: str) -> Member | None:
+    """Read a member, also for the tenant's test data."""
+    row = tenant_rows(tenant_id.removesuffix(TEST_SUFFIX)).get("member", user_id, consistent=True)
+    return member_from_item(row) if row else None
+
+
 def joining(tenant_id: str, member: Member) -> Write:
     """Return the write of a new member."""
     row = {"email": member.email, "name": member.name, "role": member.role.label, "c": member.joined_at, "v": 1}

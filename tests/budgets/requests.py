@@ -457,6 +457,11 @@ def _merge_conversation(world: World) -> Send:
     return lambda: world.tenant.owner.client.post(url, body)
 
 
+def _bulk(world: World) -> Send:
+    body = {"ids": [world.chat.begin()], "set": {"assigned_to": world.tenant.owner.user_id}}
+    return lambda: world.tenant.owner.client.post("/v1/conversations/bulk", body)
+
+
 REQUESTS: dict[str, Prepare] = {
     "POST /v1/auth/register": _register,
     "POST /v1/auth/verify-email": _verify,
@@ -536,6 +541,7 @@ REQUESTS: dict[str, Prepare] = {
     "POST /v1/visitors/{visitor_id}/block": _on_visitor("block"),
     "POST /v1/visitors/{visitor_id}/unblock": _on_visitor("unblock"),
     "GET /v1/conversations": _v1("GET", "/v1/conversations?status=open&limit=10"),
+    "POST /v1/conversations/bulk": _bulk,
     "GET /v1/conversations/{conversation_id}": _on_conversation("GET"),
     "PATCH /v1/conversations/{conversation_id}": _on_conversation("PATCH", "", {"priority": "high", "tags": ["a"]}),
     "DELETE /v1/conversations/{conversation_id}": _on_conversation("DELETE"),

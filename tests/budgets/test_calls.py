@@ -135,6 +135,7 @@ BUDGETS = {
     "POST /v1/visitors/{visitor_id}/block": "1 get, 2 send, 1 transact",
     "POST /v1/visitors/{visitor_id}/unblock": "1 get, 2 send, 1 transact",
     "GET /v1/conversations": "1 batch_get, 1 query",
+    "POST /v1/conversations/bulk": "1 get, 1 send, 1 transact",
     "GET /v1/conversations/{conversation_id}": "1 query",
     "PATCH /v1/conversations/{conversation_id}": "1 query, 1 send, 1 transact",
     "DELETE /v1/conversations/{conversation_id}": "1 query, 2 send, 1 transact",

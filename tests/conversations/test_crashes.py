@@ -72,6 +72,35 @@ def test_a_merge_is_done_once_wherever_the_process_dies(services):
     assert enumerated(scenario, services) >= 20
 
 
+def test_a_bulk_update_changes_each_conversation_once_wherever_the_process_dies(services):
+    def scenario():
+        tenant = new_site()
+        owner, chat = tenant.owner.client, new_chat(tenant)
+        found = [chat.begin() for _ in range(2)]
+        drain(services)
+        key, body = unique(), {"filter": {"status": "open"}, "set": {"status": "closed", "add_tags": ["done"]}}
+
+        def act():
+            answer = owner.post(f"{URL}/bulk", body, Idempotency_Key=key)
+            assert answer.status == 202, answer.text
+            jobs.append(answer.json["id"])
+            drain(services)
+
+        def check():
+            page = owner.get(f"{URL}?status=closed&limit=1").json
+            assert page["pagination"]["total"] == 2
+            assert {row["id"] for row in owner.get(f"{URL}?tag=done").json["data"]} == set(found)
+            types = types_of(tenant)
+            assert [types.count(f"conversation.{what}") for what in ("closed", "updated")] == [2, 2]
+            assert len(set(jobs)) == 1
+            assert owner.get(f"/v1/jobs/{jobs[0]}").json["result"] == {"updated": 2}
+
+        jobs: list[str] = []
+        return act, check
+
+    assert enumerated(scenario, services) >= 20
+
+
 def test_a_deletion_is_done_once_wherever_the_process_dies(services):
     def scenario():
         tenant = new_site()

@@ -1,0 +1,104 @@
+"""Changing many conversations as a job: which ones is written down first, then each is changed once.
+
+Those of a filter are collected page by page before the first is changed, because a change may move it in the very list
+that is read.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalicelib.conversations import store
+from chalicelib.conversations.changes import events_of
+from chalicelib.conversations.listing import ListConversations, list_conversations
+from chalicelib.conversations.models import Conversation, NotAMemberError
+from chalicelib.conversations.service import changing, with_wanted
+from chalicelib.core.errors import InvalidError
+from chalicelib.core.table import transact
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.models import Job, Step
+from chalicelib.tenants import members
+from chalicelib.tenants import service as tenants
+
+BULK_JOB = "conversation.bulk_update"
+MAX_IDS = 1000
+A_PART = 100
+
+Actor = Mapping[str, str]
+
+
+def start_bulk_update(
+    tenant_id: str, ids: Sequence[str], filters: Mapping[str, str] | None, wanted: Mapping[str, Any], actor: Actor
+) -> Job:
+    """Start the job that changes the conversations with these ids, or those that the filters list.
+
+    Raises NotAMemberError for the assignee. A read where there is one, one transaction, one queue send.
+    """
+    if wanted.get("assigned_to") and members.find_member(tenant_id, wanted["assigned_to"]) is None:
+        raise NotAMemberError(param="set.assigned_to")
+    args = {"set": json.dumps(wanted), "actor": json.dumps(dict(actor))}
+    if filters is not None:
+        args["filter"] = json.dumps(filters)
+    job, writes = jobs.starting(tenant_id, BULK_JOB, args, actor)
+    writes += [jobs.keeping(job, number, part) for number, part in enumerate(_parts(list(dict.fromkeys(ids))))]
+    transact(writes, result=job)
+    jobs.started(job)
+    return job
+
+
+def collect(job: Job) -> Step:
+    """Write down the next page of the conversations that the filters list."""
+    if "filter" not in job.args:
+        return Step(finished=True)
+    number, _, cursor = (job.cursor or "0 ").partition(" ")
+    filters = {**json.loads(job.args["filter"]), "limit": A_PART, "cursor": cursor or None}
+    page = list_conversations(job.tenant_id, ListConversations.model_validate(filters))
+    part = [each.id for each in page.rows]
+    return Step(
+        [jobs.keeping(job, int(number), part)] if part else [],
+        finished=page.next_cursor is None,
+        cursor=f"{int(number) + 1} {page.next_cursor or ''}",
+    )
+
+
+def change_next(job: Job) -> Step:
+    """Change the next conversation, with its own events; what became of it is counted."""
+    kept = jobs.first_kept(job)
+    if kept is None:
+        return Step(finished=True)
+    number, part = kept
+    done_part, _, done = (job.cursor or "").partition(" ")
+    place = int(done) if done_part == str(number) else 0
+    step = _change(job, part[place])
+    ended = [jobs.dropping(job, number)] if place + 1 == len(part) else []
+    return Step(
+        [*step.writes, *ended],
+        done=1,
+        cursor=f"{number} {place + 1}",
+        counted=step.counted,
+        changed=step.changed,
+    )
+
+
+def _change(job: Job, conversation_id: str) -> Step:
+    wanted, actor = json.loads(job.args["set"]), json.loads(job.args["actor"])
+    before = store.find(job.tenant_id, conversation_id)
+    if not isinstance(before, Conversation):
+        return Step(counted={"missing": 1})
+    try:
+        after = with_wanted(before, wanted)
+    except InvalidError:
+        return Step(counted={"refused": 1})  # it would have too many tags
+    if after == before:
+        return Step(counted={"unchanged": 1})
+    checks = []
+    if after.hot.assigned_to not in (None, before.hot.assigned_to):
+        if members.find_member(job.tenant_id, str(after.hot.assigned_to)) is None:
+            return Step(counted={"refused": 1})  # no member any more
+        checks = [tenants.requiring_member(job.tenant_id, str(after.hot.assigned_to))]
+    writes = [*changing(before, after, events_of(before, after, actor)), *checks]
+    return Step(writes, counted={"updated": 1}, changed=(before.id,))
+
+
+def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + A_PART] for start in range(0, len(ids), A_PART)]
