@@ -23,6 +23,7 @@ from chalicelib.contacts.merging import MERGE_JOB
 from chalicelib.contacts.service import BLOCK_JOB, DELETE_JOB
 from chalicelib.conversations import bulk, deletion, merges
 from chalicelib.conversations import routes as conversations_routes
+from chalicelib.conversations.searching import search_texts_with
 from chalicelib.conversations.service import wake_snoozed
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import App
@@ -37,6 +38,7 @@ from chalicelib.jobs import service as jobs
 from chalicelib.mail import workers as mail_workers
 from chalicelib.messages import merging as messages_merging
 from chalicelib.messages import routes as messages_routes
+from chalicelib.messages import search as messages_search
 from chalicelib.messages import store as messages_store
 from chalicelib.messenger import routes as messenger_routes
 from chalicelib.notifications import routes as notifications_routes
@@ -92,6 +94,7 @@ health_routes.describe(route for api in APIS for route in api.routes)
 
 also_create(start_tenant)
 admit_with(admits)
+search_texts_with(messages_search.conversations_saying)
 
 jobs.run_in_stages(
     MERGE_JOB, cascades.remove_words, cascades.move_notes, visitors_merges.follow_contact, merges.follow_contact

@@ -16,7 +16,7 @@ MAX_TERMS = 10
 MAX_LENGTH = 100  # characters of a word that are looked at
 MIN_DIGITS = 3  # of a phone number
 
-_WIDE = 0x2E80  # from here on come scripts with thousands of characters, in which one of them is a word's beginning
+WIDE = 0x2E80  # from here on come scripts with thousands of characters, in which one of them is a word's beginning
 _LATIN_ACCENTS = re.compile("[\u0300-\u036f]")
 _PHONE = re.compile(r"[\d\s()/.+-]+")
 _TRUNK_ZERO = re.compile(r"\(0+\)")
@@ -45,29 +45,34 @@ def words_of(name: str | None, emails: Iterable[str], phone: str | None, company
     found = [*whole[:1], *_phone_words(phone), *split(name or "")[:MAX_NAME_WORDS]]
     found += [word for email in whole[:1] for word in split(email)]
     found += [*split(company_name or "")[:MAX_COMPANY_WORDS], *whole[1:]]
-    kept = list(dict.fromkeys(found))[:MAX_WORDS]
+    return longest(found, MAX_WORDS)
+
+
+def longest(words: Iterable[str], limit: int) -> tuple[str, ...]:
+    """Return the first of the words, sorted, without those that begin another one: what finds that finds these."""
+    kept = list(dict.fromkeys(words))[:limit]
     return tuple(sorted(word for word in kept if not any(o != word and o.startswith(word) for o in kept)))
 
 
-def terms_of(search: str) -> list[str]:
+def terms_of(search: str, param: str = "search") -> list[str]:
     """Return what a search asks for, the longest first: that one is looked up, the others are checked.
 
     Raises InvalidError when it has no term that can be looked up: two characters, or one Chinese, Japanese or Korean.
     """
     terms = sorted(dict.fromkeys(_terms(search)), key=lambda term: (-len(term), term))[:MAX_TERMS]
     if not terms or not can_look_up(terms[0]):
-        raise InvalidError.field("search", "Give at least two letters or digits of a word.", "too_short")
+        raise InvalidError.field(param, "Give at least two letters or digits of a word.", "too_short")
     return terms
 
 
 def can_look_up(term: str) -> bool:
     """Tell whether there is one partition that has all the words with this beginning."""
-    return len(term) > 1 or ord(term) >= _WIDE
+    return len(term) > 1 or ord(term) >= WIDE
 
 
 def partition_of(word: str) -> str:
     """Return the partition of a word: its first two characters, or one from a script with thousands of them."""
-    return "s#" + (word[:1] if ord(word[0]) >= _WIDE else word[:2])
+    return "s#" + (word[:1] if ord(word[0]) >= WIDE else word[:2])
 
 
 def matches(words: Iterable[str], terms: Iterable[str]) -> bool:

@@ -34,7 +34,7 @@ def delete_conversation(
         job, starting = jobs.starting(tenant_id, DELETE_JOB, {"conversation_id": before.id}, actor)
         left = {"gone": True, "exp": clock.now_s() + KEEP_DELETED_S}
         try:
-            transact([*store.burying(before, left, event), *starting])
+            transact([*store.burying(before, left, event), store.freeing_number(before), *starting])
         except ConditionFailedError:
             raise StaleError from None
         outbox.notify(tenant_rows(tenant_id), before.id)

@@ -6,11 +6,12 @@ a minute behind.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
-from chalicelib.conversations import store
+from chalicelib.conversations import searching, store
 from chalicelib.conversations.models import INDEX_LAG_MS, STATUSES, Conversation, Priority, Status
 from chalicelib.core import clock
 from chalicelib.core.http import Page, PageQuery
@@ -43,6 +44,12 @@ class ListConversations(PageQuery):
     priority: Priority | None = None
     since: Moment | None = Field(default=None, description="Last activity at or after this time.")
     until: Moment | None = Field(default=None, description="Last activity at or before this time.")
+    q: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="`#12`, or words: of the subject, of the contact, or of one of the newest 2,000 messages.",
+    )
     sort: Literal["-last_message_at", "last_message_at"] = Field(
         default="-last_message_at", description="Newest activity first, or oldest first."
     )
@@ -54,6 +61,8 @@ def list_conversations(tenant_id: str, query: ListConversations) -> Page[Convers
     One query per index partition and one BatchGet per hundred rows (a conversation is two), constant in the size of
     the tenant; a short list read whole adds one BatchGet per hundred conversations in it.
     """
+    if query.q:
+        return _searched(tenant_id, query, query.q)
     narrow = _narrow(tenant_id, query)
     return _short_or_walked(tenant_id, query, *narrow) if narrow else _from_activity(tenant_id, query)
 
@@ -89,6 +98,14 @@ def _narrow(tenant_id: str, query: ListConversations) -> tuple[Source, set[str]]
         assignee = None if query.assigned_to == UNASSIGNED else query.assigned_to
         return store.by_owner(tenant_id, _statuses(query), assignee), {"assigned_to", "status"}
     return (store.by_facet(tenant_id, "wgt", query.widget_id), {"widget_id"}) if query.widget_id else None
+
+
+def _searched(tenant_id: str, query: ListConversations, text: str) -> Page[Conversation]:
+    found = searching.search(tenant_id, text)
+    ids = found.ids
+    if query.tag:
+        ids = store.having_tag(tenant_id, query.tag.lower(), ids)
+    return replace(_sorted(tenant_id, query, ids), searched_until=found.until)
 
 
 def _sorted(tenant_id: str, query: ListConversations, ids: Sequence[str]) -> Page[Conversation]:

@@ -119,7 +119,13 @@ def list_conversations(call: Call, query: ListConversations) -> Page[Conversatio
 
     An entry's place in the list may be up to a minute behind its newest message. `total` comes from counters that
     follow changes within a second or so; it is never less than what the page proves.
+
+    `q` finds at most 400 conversations, among them those with a text in which a word begins with each of yours. It
+    looks at the newest 2,000 messages of the tenant, back to `pagination.searched_until`. As it tells what is in
+    messages and contacts, a key needs the scopes messages:read and contacts:read besides.
     """
+    if query.q:
+        require_scopes(call.principal, "messages:read", "contacts:read")
     mine = query.assigned_to == "me"
     wanted = query.model_copy(update={"assigned_to": call.principal.id}) if mine else query
     return listing.list_conversations(call.tenant_id, wanted)

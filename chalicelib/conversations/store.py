@@ -5,6 +5,8 @@
 | by status | index `activity`, `<status>#<shard>` | last activity, id |
 | by assignee and status | index `owner`, `own#<status>#<assignee or ->` | id |
 | by visitor, contact, widget, tag | table, `f#<kind>#<value>` | id |
+| by number | guard `u#conv-no#<number>` | – |
+| by word of the subject | table, `w#<first two letters>` | word, id; carries all the words |
 | snoozed, by wake-up time | index `pending`, `D#<shard>`, row `due` | time |
 """
 
@@ -14,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from chalicelib.contacts.words import longest, matches, partition_of, split
 from chalicelib.conversations.models import Cold, Conversation, Hot, Merged
 from chalicelib.core.config import settings
 from chalicelib.core.items import Item
@@ -23,6 +26,10 @@ from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
 
 DUE_SHARDS = 16
+MAX_WORDS = 10  # of a subject: a merge changes two, within the 100 writes of a transaction
+_ROWS_A_QUERY = 1000
+_QUERIES = 2
+_LAST = "\U0010ffff"  # behind every text that begins with what stands before it
 
 _HOT = {
     "number": "no",
@@ -98,6 +105,8 @@ def creating(conversation: Conversation) -> list[Write]:
         rows.putting(conversation.id, "meta", item, absent=True),
         rows.putting(conversation.id, "meta~info", _cold_item(conversation.cold)),
         *(rows.putting(facet, conversation.id, {}) for facet in _facets(conversation)),
+        rows.putting(_number_guard(hot.number), "-", {"id": conversation.id}),
+        *_putting_words(rows, conversation),
     ]
 
 
@@ -134,6 +143,7 @@ def burying(before: Conversation, left: Mapping[str, Any], event: NewEvent) -> l
         *outbox.event_writes(rows, before.id, before.hot.pos, [event]),
         rows.deleting(before.id, "meta~info"),
         *(rows.deleting(facet, before.id) for facet in _facets(before)),
+        *(rows.deleting(*place) for place in _word_places(before)),
         *([rows.deleting(before.id, "due")] if before.hot.snoozed_until is not None else []),
     ]
 
@@ -142,6 +152,54 @@ def position(tenant_id: str, conversation_id: str) -> int:
     """Read the position of a conversation's newest event, also of a deleted one; 0 when nothing is left of it."""
     item = tenant_rows(tenant_id).get(conversation_id, "meta", consistent=True)
     return item["pos"] if item else 0
+
+
+def freeing_number(conversation: Conversation) -> Write:
+    """Return the write after which a number finds nothing; that of a merged conversation goes on finding it."""
+    return tenant_rows(conversation.tenant_id).deleting(_number_guard(conversation.hot.number), "-")
+
+
+def find_by_number(tenant_id: str, number: int) -> str | None:
+    """Return the id of the conversation with a number."""
+    guard = tenant_rows(tenant_id).get(_number_guard(number), "-")
+    return guard["id"] if guard else None
+
+
+def find_by_words(tenant_id: str, terms: Sequence[str]) -> list[str]:
+    """Return conversations whose subject has a word for each term, the longest of which is the first."""
+    rows, low, found = tenant_rows(tenant_id), terms[0], []
+    for _ in range(_QUERIES):
+        read = rows.query(f"w{partition_of(terms[0])[1:]}", between=(low, terms[0] + _LAST), limit=_ROWS_A_QUERY)
+        found += [row["sk"].rpartition("#")[2] for row in read.items if matches(row["w"].split(), terms)]
+        if not read.more:
+            break
+        low = read.items[-1]["sk"] + " "
+    return list(dict.fromkeys(found))
+
+
+def having_tag(tenant_id: str, tag: str, conversation_ids: Iterable[str]) -> list[str]:
+    """Return those of the conversations that have a tag. One call per hundred."""
+    rows = tenant_rows(tenant_id)
+    found = rows.batch_get(rows.key(f"f#tag#{tag}", each) for each in conversation_ids)
+    return [key.sk for key in found]
+
+
+def _number_guard(number: int) -> str:
+    return f"u#conv-no#{number}"
+
+
+def _words(conversation: Conversation) -> tuple[str, ...]:
+    return longest(split(conversation.cold.subject or ""), MAX_WORDS)
+
+
+def _word_places(conversation: Conversation) -> list[tuple[str, str]]:
+    """Return where a conversation stands among the words of subjects; partitions are cut as those of contacts are."""
+    return [(f"w{partition_of(word)[1:]}", f"{word}#{conversation.id}") for word in _words(conversation)]
+
+
+def _putting_words(rows: Rows, conversation: Conversation) -> list[Write]:
+    row = {"w": " ".join(_words(conversation))}
+    return [rows.putting(*place, row) for place in _word_places(conversation)]
 
 
 def remains(tenant_id: str, conversation_id: str, limit: int) -> tuple[Sequence[Key], bool]:
@@ -166,6 +224,10 @@ def _changing_cold(rows: Rows, before: Conversation, after: Conversation) -> Ite
         yield rows.putting(f"f#tag#{tag}", after.id, {})
     for tag in sorted(old - new):
         yield rows.deleting(f"f#tag#{tag}", after.id)
+    if before.cold.subject != after.cold.subject:
+        yield from _putting_words(rows, after)
+        for place in set(_word_places(before)) - set(_word_places(after)):
+            yield rows.deleting(*place)
 
 
 def _changing_due(rows: Rows, before: Conversation, after: Conversation) -> Iterable[Write]:

@@ -590,6 +590,19 @@ REQUESTS: dict[str, Prepare] = {
     "GET /v1/openapi.json": _public("/v1/openapi.json"),
     "GET /docs": _public("/docs"),
 }
+
+
+def _by_number(world: World) -> Send:
+    number = world.tenant.owner.client.get(f"/v1/conversations/{world.chat.begin()}").json["number"]
+    return lambda: world.tenant.owner.client.get(f"/v1/conversations?q=%23{number}")
+
+
+def _by_word(world: World) -> Send:
+    found = world.chat.begin("Where is my zebra?")
+    world.tenant.owner.client.patch(f"/v1/conversations/{found}", {"subject": "Zebra lost"})
+    return lambda: world.tenant.owner.client.get("/v1/conversations?q=zebr")
+
+
 MORE: dict[str, Prepare] = {  # other ways to use a route that cost something else
     **MORE_OF_ACCOUNT,
     "POST /widget/v1/sessions (resumed)": _resume,
@@ -599,6 +612,9 @@ MORE: dict[str, Prepare] = {  # other ways to use a route that cost something el
     "GET /v1/conversations (offset)": _v1("GET", "/v1/conversations?status=open&offset=1000"),
     "GET /v1/conversations (unassigned)": _v1("GET", "/v1/conversations?assigned_to=unassigned&status=open"),
     "GET /v1/conversations (rare priority)": _v1("GET", "/v1/conversations?priority=urgent&status=open"),
+    "GET /v1/conversations (search for a number)": _by_number,
+    "GET /v1/conversations (search for a word)": _by_word,
+    "GET /v1/conversations (search for a contact's word)": _v1("GET", "/v1/conversations?q=ferr"),
     "GET /v1/contacts (search)": _find_contact("search=ferr+ana"),
     "GET /v1/contacts (search for what is rare)": _find_contact("search=ferr+zoe"),
     "GET /v1/contacts (by e-mail address)": _contact_by("email"),

@@ -177,6 +177,10 @@ BUDGETS = {
     "GET /v1/conversations (offset)": "1 batch_get, 2 query",
     "GET /v1/conversations (unassigned)": "1 batch_get, 3 query",
     "GET /v1/conversations (rare priority)": "8 batch_get, 4 query",
+    "GET /v1/conversations (search for a number)": "1 batch_get, 1 get, 1 query",
+    # Subject, contacts and the log; at most four queries of the log and twenty BatchGets for 2,000 messages.
+    "GET /v1/conversations (search for a word)": "22 batch_get, 6 query",
+    "GET /v1/conversations (search for a contact's word)": "23 batch_get, 16 query",
     "GET /v1/contacts (search)": "1 batch_get, 1 query",
     "GET /v1/contacts (search for what is rare)": "2 query",
     "GET /v1/contacts (by e-mail address)": "2 get",

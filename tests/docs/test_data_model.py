@@ -218,6 +218,8 @@ def chats(services: Any) -> None:
         assert owner.get(f"/v1/conversations{path}").status == 200
     assert chat.client.get(f"/widget/v1/conversations/{conversation}/messages").status == 200
     drain(services)
+    for q in ("%23" + "1", "hello"):
+        assert owner.get(f"/v1/conversations?q={q}&tag=b").status == 200
     assert owner.post("/v1/conversations/bulk", {"filter": {"tag": "b"}, "set": {"priority": "low"}}).status == 202
     drain(services)
 

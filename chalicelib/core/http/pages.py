@@ -8,7 +8,7 @@ from pydantic import Field
 
 from chalicelib.core import cursor as cursors
 from chalicelib.core.errors import InvalidError
-from chalicelib.core.http.schema import Request, Response
+from chalicelib.core.http.schema import Request, Response, Timestamp
 
 Row = TypeVar("Row")
 Other = TypeVar("Other")
@@ -56,11 +56,21 @@ class Page(Generic[Row]):
     has_more: bool
     next_cursor: str | None
     total_capped: bool = False
+    searched_until: int | None = None  # milliseconds; of a search that looks at the newest texts only
 
     def map(self, change: Callable[[Row], Other]) -> "Page[Other]":
         """Return the page with each row changed."""
         rows = [change(row) for row in self.rows]
-        return Page(rows, self.total, self.limit, self.offset, self.has_more, self.next_cursor, self.total_capped)
+        return Page(
+            rows,
+            self.total,
+            self.limit,
+            self.offset,
+            self.has_more,
+            self.next_cursor,
+            self.total_capped,
+            self.searched_until,
+        )
 
 
 class Pagination(Response):
@@ -72,6 +82,9 @@ class Pagination(Response):
     has_more: bool
     next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
     total_capped: bool = Field(default=False, description="True when there may be more than `total`.")
+    searched_until: Timestamp | None = Field(
+        default=None, description="Only in a search of texts: the time of the oldest one that was looked at."
+    )
 
 
 def page_of(
@@ -107,5 +120,7 @@ def render_page(page: Page[Any], show: Callable[[Any], dict[str, Any]]) -> dict[
         has_more=page.has_more,
         next_cursor=page.next_cursor,
         total_capped=page.total_capped,
+        searched_until=page.searched_until,  # type: ignore[arg-type]  # Timestamp renders milliseconds
     )
-    return {"data": [show(row) for row in page.rows], "pagination": pagination.model_dump()}
+    left_out = {"searched_until"} if page.searched_until is None else set()
+    return {"data": [show(row) for row in page.rows], "pagination": pagination.model_dump(exclude=left_out)}
