@@ -11,9 +11,10 @@ from typing import Any
 from chalicelib.conversations import store
 from chalicelib.conversations.changes import events_of
 from chalicelib.conversations.listing import ListConversations, list_conversations
-from chalicelib.conversations.models import Conversation, NotAMemberError
+from chalicelib.conversations.models import Conversation, NotAMemberError, ViewerAssignedError
 from chalicelib.conversations.service import changing, with_wanted
 from chalicelib.core.errors import InvalidError
+from chalicelib.core.http import Role
 from chalicelib.core.table import transact
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.models import Job, Step
@@ -32,10 +33,10 @@ def start_bulk_update(
 ) -> Job:
     """Start the job that changes the conversations with these ids, or those that the filters list.
 
-    Raises NotAMemberError for the assignee. A read where there is one, one transaction, one queue send.
+    Raises NotAMemberError and ViewerAssignedError. A read where there is an assignee, one transaction, one queue send.
     """
-    if wanted.get("assigned_to") and members.find_member(tenant_id, wanted["assigned_to"]) is None:
-        raise NotAMemberError(param="set.assigned_to")
+    if refused := _refusal(tenant_id, wanted.get("assigned_to")):
+        raise refused(param="set.assigned_to")
     args = {"set": json.dumps(wanted), "actor": json.dumps(dict(actor))}
     if filters is not None:
         args["filter"] = json.dumps(filters)
@@ -93,11 +94,21 @@ def _change(job: Job, conversation_id: str) -> Step:
         return Step(counted={"unchanged": 1})
     checks = []
     if after.hot.assigned_to not in (None, before.hot.assigned_to):
-        if members.find_member(job.tenant_id, str(after.hot.assigned_to)) is None:
+        if _refusal(job.tenant_id, after.hot.assigned_to):
             return Step(counted={"refused": 1})  # no member any more
-        checks = [tenants.requiring_member(job.tenant_id, str(after.hot.assigned_to))]
+        checks = [tenants.requiring_agent(job.tenant_id, str(after.hot.assigned_to))]
     writes = [*changing(before, after, events_of(before, after, actor)), *checks]
     return Step(writes, counted={"updated": 1}, changed=(before.id,))
+
+
+def _refusal(tenant_id: str, assignee: str | None) -> type[NotAMemberError | ViewerAssignedError] | None:
+    """Return what speaks against an assignee."""
+    if assignee is None:
+        return None
+    member = members.find_member(tenant_id, assignee)
+    if member is None:
+        return NotAMemberError
+    return ViewerAssignedError if member.role == Role.VIEWER else None
 
 
 def _parts(ids: Sequence[str]) -> list[Sequence[str]]:

@@ -138,7 +138,7 @@ def list_conversations(call: Call, query: ListConversations) -> Page[Conversatio
     body=BulkUpdate,
     answer=JobOut,
     status=202,
-    errors=(NotAMemberError,),
+    errors=(NotAMemberError, ViewerAssignedError),
 )
 def update_conversations(call: Call, body: BulkUpdate) -> Job:
     """Change up to 1,000 conversations by their ids, or all that filters list.

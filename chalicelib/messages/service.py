@@ -205,14 +205,14 @@ def find_said(conversation: Conversation, new: NewMessage) -> Message | None:
 
 
 def _search(tenant_id: str, conversation_id: str, last: int | None, new: NewMessage) -> Message | None:
-    """Look back from `last`, or from the newest message."""
+    """Look back from `last`, or from the newest message; those that a merge has put in between don't count as ids."""
     first, with_id = max(1, (last or 1) - KEY_REACH + 1), 0
     while (last is None or first <= last) and with_id < RECENT_CLIENT_IDS:
         found, _ = store.between(tenant_id, conversation_id, first, last, SEARCH_BACK, newest_first=True)
         for message in found:
             if message.client_msg_id == new.client_msg_id and message.author.id == new.author.id:
                 return message
-            with_id += message.client_msg_id is not None
+            with_id += message.client_msg_id is not None and message.moved is None
         if last is None and found:
             first = max(1, found[0].seq - KEY_REACH + 1)
         last = found[-1].seq - 1 if found else 0

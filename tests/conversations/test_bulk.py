@@ -109,10 +109,13 @@ class TestBulk:
         drain(services)
         assert owner.get(f"/v1/jobs/{answer.json['id']}").json["result"] == {"refused": 1}
 
-    def test_only_members_can_be_assigned(self, owner, chat):
+    def test_only_members_who_may_answer_can_be_assigned(self, tenant, owner, chat):
         for stranger in (new_tenant().owner.user_id, ids.new("usr"), "x"):
             answer = owner.post(BULK, {"ids": [chat.begin()], "set": {"assigned_to": stranger}})
             assert (answer.code, answer.params) == ("not_a_member", {"set.assigned_to"})
+        viewer = new_member(tenant, "viewer").user_id
+        answer = owner.post(BULK, {"ids": [chat.begin()], "set": {"assigned_to": viewer}})
+        assert (answer.code, answer.params) == ("viewer_cannot_be_assigned", {"set.assigned_to"})
 
     @pytest.mark.parametrize(
         ("body", "params"),
