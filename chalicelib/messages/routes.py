@@ -1,6 +1,6 @@
 """Messages of a conversation, the thread, and opening a conversation with its first message."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -13,9 +13,10 @@ from chalicelib.conversations.models import (
     attributes_text,
 )
 from chalicelib.core.http import Api, Call, Page, Principal, Request, Role
+from chalicelib.core.http.route import Raw
 from chalicelib.core.http.schema import OMITTED
 from chalicelib.jobs.models import Job, JobOut
-from chalicelib.messages import editing, merging, opening, service
+from chalicelib.messages import editing, merging, opening, service, transcript
 from chalicelib.messages.models import (
     Author,
     ClientMessageId,
@@ -33,6 +34,8 @@ from chalicelib.messages.models import (
 )
 
 api = Api("Messages")
+
+TEXT, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
 
 
 class SendMessage(Request):
@@ -75,6 +78,16 @@ class OpenConversation(Request):
     custom_attributes: dict[str, Any] = OMITTED
 
 
+class TranscriptQuery(Request):
+    """In what form."""
+
+    format: Literal["text", "html"] = "text"
+    language: transcript.Language | None = Field(
+        default=None, description="Unless given, as `Accept-Language` asks, else the tenant's."
+    )
+    include_notes: Literal["true", "false"] = Field(default="false", description="Notes are for agents only.")
+
+
 class ThreadQuery(Request):
     """How many messages to bring."""
 
@@ -110,6 +123,23 @@ def open_conversation(call: Call, body: OpenConversation) -> Opened:
 def retrieve_thread(call: Call, query: ThreadQuery, conversation_id: str) -> Thread:
     """Retrieve a conversation with its newest messages, oldest of them first."""
     return service.get_thread(call.tenant_id, conversation_id, query.limit)
+
+
+@api.get(
+    "/v1/conversations/{conversation_id}/transcript",
+    scope="messages:read",
+    query=TranscriptQuery,
+    raw=(TEXT, HTML),
+)
+def retrieve_transcript(call: Call, query: TranscriptQuery, conversation_id: str) -> Raw:
+    """Retrieve a conversation to keep or print: its newest 1,000 messages, oldest first, as plain text or as a page."""
+    accepted, notes = call.headers.get("accept-language", ""), query.include_notes == "true"
+    found = transcript.get_transcript(call.tenant_id, conversation_id, query.language, accepted, notes=notes)
+    call.answer_headers["Content-Language"] = found.language
+    if query.format == "text":
+        return Raw(transcript.as_text(found), TEXT)
+    call.answer_headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    return Raw(transcript.as_page(found), HTML)
 
 
 @api.get(

@@ -554,6 +554,7 @@ REQUESTS: dict[str, Prepare] = {
     "POST /v1/conversations/{conversation_id}/read": _read,
     "POST /v1/conversations": _open,
     "GET /v1/conversations/{conversation_id}/thread": _on_conversation("GET", "/thread"),
+    "GET /v1/conversations/{conversation_id}/transcript": _on_conversation("GET", "/transcript"),
     "GET /v1/conversations/{conversation_id}/messages": _on_conversation("GET", "/messages"),
     "POST /v1/conversations/{conversation_id}/messages": _on_conversation(
         "POST", "/messages", {"content": "Hello", "client_msg_id": "a"}

@@ -146,6 +146,7 @@ BUDGETS = {
     "POST /v1/conversations/{conversation_id}/read": "1 query, 1 send, 1 transact",
     "POST /v1/conversations": "1 batch_get, 1 send, 1 transact, 1 update",
     "GET /v1/conversations/{conversation_id}/thread": "1 query",
+    "GET /v1/conversations/{conversation_id}/transcript": "1 get, 2 query",
     "GET /v1/conversations/{conversation_id}/messages": "2 query",
     "POST /v1/conversations/{conversation_id}/messages": "1 query, 1 send, 1 transact",
     "PATCH /v1/conversations/{conversation_id}/messages/{message_id}": EDITING,

@@ -85,7 +85,7 @@ class Api:
         paged: bool = False,
         status: int = 200,
         errors: Iterable[type[ApiError]] = (),
-        raw: str | None = None,
+        raw: str | tuple[str, ...] | None = None,
         also: Mapping[int, type[Response] | None] | None = None,
     ) -> Callable[[View], View]:
         """Declare a route. The view gets `call`, then `body` and `query` if declared, then the path's variables.

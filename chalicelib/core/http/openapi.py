@@ -121,8 +121,11 @@ class _Document:
         more = (["ETag"] if versioned else []) + (["Idempotency-Replayed"] if route.idempotent_post else [])
         found: Json = {"description": _SUCCESS.get(status, "Done."), "headers": headers(route, *more)}
         if route.raw is not None:
-            text: Json = {"type": "object"} if route.raw.startswith(JSON) else {"type": "string"}
-            found["content"] = {route.raw.split(";")[0]: {"schema": text}}
+            raw = (route.raw,) if isinstance(route.raw, str) else route.raw
+            found["content"] = {
+                each.split(";")[0]: {"schema": {"type": "object" if each.startswith(JSON) else "string"}}
+                for each in raw
+            }
         elif route.answer is not None and status != 204:
             found["content"] = self._content(
                 self.schemas.page_of(route.answer) if route.paged else self.schemas.shown(route.answer)

@@ -39,7 +39,7 @@ class Route:
     paged: bool
     status: int
     errors: tuple[type[ApiError], ...]  # beyond those that every route of its kind may answer
-    raw: str | None = None  # the content type of a view that answers Raw instead of a model
+    raw: str | tuple[str, ...] | None = None  # the content type, or types, of a view that answers Raw, not a model
     also: Mapping[int, type[Response] | None] = field(
         default_factory=dict, hash=False
     )  # other answers that are no errors
