@@ -174,7 +174,7 @@ def _wake(full_pk: str) -> None:
 
     try:
         _change(tenant_id, conversation_id, SYSTEM, change)
-    except ConversationNotFoundError:
+    except (ConversationNotFoundError, ConversationMergedError):
         table.run(rows_of(full_pk).deleting(conversation_id, "due"))
 
 

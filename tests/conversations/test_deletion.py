@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import ids
-from chalicelib.core.table import tenant_rows
+import app
+from chalicelib.core import clock, ids
+from chalicelib.core.table import run, tenant_rows
 from tests.support.answers import rows, without_request_id
 from tests.support.chats import Chat, new_chat, new_site, reply, unique
 from tests.support.clocks import later
 from tests.support.contacts import link_conversation, new_contact
 from tests.support.faults import injected
 from tests.support.queues import drain
+from tests.support.schedules import tick
 from tests.support.tenants import Organisation, anonymous, new_key, new_member, new_tenant
 
 URL = "/v1/conversations"
@@ -158,3 +160,23 @@ class TestDelete:
         other = chat.begin(client_msg_id=key)
         assert other != found
         assert chat.begin(client_msg_id=key) == other
+
+
+@pytest.mark.parametrize("end", ["deleted", "merged"])
+def test_an_alarm_left_behind_stops_nobody_elses(services, tenant, chat, end):
+    owner, rows_ = tenant.owner.client, tenant_rows(tenant.id)
+    gone, other = chat.begin(), chat.begin()
+    until = clock.rfc3339(clock.now_ms() + 3_600_000)
+    for each in (gone, other):
+        assert owner.post(f"{URL}/{each}/snooze", {"until": until}).status == 200
+    alarm = rows_.get(gone, "due")
+    assert alarm is not None
+    if end == "deleted":
+        assert owner.delete(f"{URL}/{gone}").status == 204
+    else:
+        assert owner.post(f"{URL}/{gone}/merge", {"into": chat.begin()}).status == 202
+    run(rows_.putting(gone, "due", alarm))  # as an index shows it that is behind
+    with later(7_200_000):
+        tick(app.wake_conversations)
+    assert rows_.get(gone, "due") is None
+    assert owner.get(f"{URL}/{other}").json["status"] == "open"
