@@ -23,7 +23,7 @@ from chalicelib.conversations.models import (
     MergeInProgressError,
 )
 from chalicelib.core import clock
-from chalicelib.core.errors import InvalidError
+from chalicelib.core.errors import InvalidError, PreconditionFailedError
 from chalicelib.core.table import ConditionFailedError, StaleError, retrying, tenant_rows, transact
 from chalicelib.events import dispatcher, outbox
 from chalicelib.jobs import service as jobs
@@ -36,7 +36,9 @@ MERGE_JOB = "conversation.merge"
 MESSAGES_A_STEP = 15  # five writes each at most, of the hundred that a transaction holds
 
 
-def merge_conversation(tenant_id: str, conversation_id: str, into: str, actor: Actor) -> Job:
+def merge_conversation(
+    tenant_id: str, conversation_id: str, into: str, actor: Actor, expected_version: int | None = None
+) -> Job:
     """Merge a conversation into another one; doing it again answers the first job.
 
     Raises ConversationNotFoundError, InvalidError for `into`, ConversationMergedError and MergeInProgressError. One
@@ -54,6 +56,8 @@ def merge_conversation(tenant_id: str, conversation_id: str, into: str, actor: A
             if source.into != into:
                 raise conversations.merged_error(source)
             return jobs.get_job(tenant_id, source.job_id)
+        if expected_version not in {None, source.version}:
+            raise PreconditionFailedError
         if target is None:
             raise InvalidError.field("into", "There is no such conversation.", "not_found")
         if isinstance(target, Merged):

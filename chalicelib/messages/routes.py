@@ -217,7 +217,7 @@ def merge_conversation(call: Call, body: MergeConversation, conversation_id: str
     either was. Where the visitors differ, the visitor of the one that goes does not see the other one. Merging again
     answers the same job.
     """
-    return merging.merge_conversation(call.tenant_id, conversation_id, body.into, call.principal.actor)
+    return merging.merge_conversation(call.tenant_id, conversation_id, body.into, call.principal.actor, call.if_match)
 
 
 def _editor(call: Call) -> editing.Editor:

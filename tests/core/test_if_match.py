@@ -7,7 +7,7 @@ import pytest
 from chalicelib.core import ids
 from chalicelib.core.http.openapi_errors import reads_if_match
 from chalicelib.core.http.route import Route
-from tests.support.chats import new_chat, new_site
+from tests.support.chats import Chat, new_chat, new_site
 from tests.support.client import Answer
 from tests.support.contacts import CONTACTS, new_company, new_contact
 from tests.support.tenants import Organisation, new_member
@@ -21,7 +21,7 @@ EXEMPT = {
     "PUT /v1/tenants/{tenant_id}/members/me/notifications",  # replaced whole, by the one person whose it is
 }
 # Objects whose only versions are "there" and "gone", and visitors, who change with every page they open.
-WITHOUT_VERSION = {"domain_id", "invitation_id", "note_id", "session_id", "visitor_id"}
+WITHOUT_VERSION = {"domain_id", "invitation_id", "message_id", "note_id", "session_id", "visitor_id"}
 
 
 def routes() -> list[Route]:
@@ -47,8 +47,11 @@ CHANGES = [route for route in routes() if reads_if_match(route)]
 Make = Callable[[Organisation], str]
 
 
+_chats: dict[str, Chat] = {}  # by tenant: only what one visitor has begun can be merged
+
+
 def conversation(tenant: Organisation) -> str:
-    return new_chat(tenant).begin()
+    return _chats.setdefault(tenant.id, new_chat(tenant)).begin()
 
 
 def made(collection: str, body: dict[str, object]) -> Make:
@@ -82,6 +85,8 @@ def tenant() -> Organisation:
 
 
 def body_of(route: Route, tenant: Organisation) -> dict[str, object] | None:
+    if route.path == "/v1/conversations/{conversation_id}/merge":
+        return {"into": conversation(tenant)}
     if route.path.endswith("/merge"):
         return {"into": new_contact(tenant.owner.client)["id"]}
     return BODIES.get(name(route), {"name": "New"} if route.method == "PATCH" else None)
