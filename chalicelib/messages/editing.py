@@ -23,6 +23,7 @@ from chalicelib.messages.models import (
     NotTheAuthorError,
 )
 from chalicelib.messages.service import SEARCH_BACK, taken
+from chalicelib.visitors.models import BlockedError
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def edit_message(tenant_id: str, conversation_id: str, message_id: str, content:
     """Change what one's own message says; the same text changes nothing.
 
     Two reads, one more for the newest message's preview, one transaction, one queue send. Raises
-    ConversationNotFoundError, MessageNotFoundError, NotTheAuthorError and MessageDeletedError.
+    ConversationNotFoundError, MessageNotFoundError, NotTheAuthorError, MessageDeletedError, and BlockedError for a
+    visitor who may not write.
     """
 
     def change(before: Message) -> Message:
@@ -71,6 +73,8 @@ def _change(
         conversation = conversations.get_conversation(tenant_id, conversation_id)
         if by.type == "visitor":
             conversations.own_conversation(conversation, by.id, by.proven_contact_id)
+            if conversation.hot.blocked:
+                raise BlockedError
         before = _find(conversation, message_id)
         if before is None or (by.type == "visitor" and before.private):
             raise MessageNotFoundError

@@ -180,7 +180,7 @@ def say(call: Call, body: SaidMessage, conversation_id: str) -> Message:
     "/widget/v1/conversations/{conversation_id}/messages/{message_id}",
     body=EditOwnMessage,
     answer=OwnMessageOut,
-    errors=(NotTheAuthorError, MessageDeletedError, MergeInProgressError),
+    errors=(NotTheAuthorError, MessageDeletedError, MergeInProgressError, BlockedError),
 )
 def edit_own_message(call: Call, body: EditOwnMessage, conversation_id: str, message_id: str) -> Message:
     """Change what one of the visitor's own messages says."""
@@ -188,7 +188,8 @@ def edit_own_message(call: Call, body: EditOwnMessage, conversation_id: str, mes
 
 
 @api.delete(
-    "/widget/v1/conversations/{conversation_id}/messages/{message_id}", errors=(NotTheAuthorError, MergeInProgressError)
+    "/widget/v1/conversations/{conversation_id}/messages/{message_id}",
+    errors=(NotTheAuthorError, MergeInProgressError, BlockedError),
 )
 def delete_own_message(call: Call, conversation_id: str, message_id: str) -> None:
     """Delete one of the visitor's own messages. It stays in the list without its text."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chalicelib.conversations import service as conversations
-from chalicelib.conversations.models import Conversation
+from chalicelib.conversations.models import Conversation, ConversationNotFoundError
 from chalicelib.core import ids
 from chalicelib.core.errors import NotFoundError
 from chalicelib.events.models import Event
@@ -29,11 +29,14 @@ def tell_assignee(event: Event) -> None:
 
 
 def tell_of_new(event: Event) -> None:
-    """Mail who wants to hear of each conversation that a visitor begins. One query, and one read if there is one."""
+    """Mail who wants to hear of each conversation that a visitor begins. One query, and two reads if there is one."""
     if event.actor["type"] != "visitor" or event.data["assigned_to"] is not None:
         return
     if wanting := store.list_wanting_new(event.tenant_id):
-        said = event.data["last_message"]
+        try:
+            said = conversations.get_conversation(event.tenant_id, event.data["id"]).hot.last_message
+        except ConversationNotFoundError:
+            return  # deleted before anybody heard of it
         quotes = (quoted("", said),) if said else ()
         _mail(event.tenant_id, wanting, "new", event.data["id"], event.data["number"], "", quotes)
 

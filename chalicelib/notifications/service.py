@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from chalicelib.conversations import service as conversations
+from chalicelib.conversations.models import ConversationNotFoundError, Merged
 from chalicelib.core import clock
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.table import TEST_SUFFIX
@@ -54,7 +55,13 @@ def _on_message(event: Event) -> None:
     """Look later whether the other side has read it. No read: the dispatcher has just read the conversation."""
     if event.data["private"]:
         return
-    hot = conversations.from_rows({"meta": event.aggregate}).hot
+    try:
+        found = conversations.from_rows({"meta": event.aggregate})
+    except ConversationNotFoundError:
+        return  # deleted before anybody heard of it
+    if isinstance(found, Merged):
+        return  # said in the one that it was merged into
+    hot = found.hot
     if event.data["author"]["type"] == "visitor":
         if hot.assigned_to and hot.unread_count:
             reminders.later(event, "member", AWAY_S)

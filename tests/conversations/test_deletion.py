@@ -180,3 +180,14 @@ def test_an_alarm_left_behind_stops_nobody_elses(services, tenant, chat, end):
         tick(app.wake_conversations)
     assert rows_.get(gone, "due") is None
     assert owner.get(f"{URL}/{other}").json["status"] == "open"
+
+
+def test_what_was_said_just_before_is_dispatched_and_told_to_nobody(services, tenant, chat, found):
+    drain(services)
+    chat.say(found, "Never mind.")
+    assert tenant.owner.client.delete(f"{URL}/{found}").status == 204
+    drain(services)
+    assert left(tenant.id, found) == ["e#0000000004", "meta"]
+    with later(60_000):
+        types = [row["type"] for row in tenant.owner.client.get("/v1/events?limit=100").json["data"]]
+    assert types.count("conversation.deleted") == 1

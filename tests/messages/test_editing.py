@@ -200,3 +200,13 @@ class TestDelete:
         for said in (chat.say(found).json, reply(tenant.owner.client, found).json):
             assert admin.patch(url_of(said), {"content": "x"}).code == "not_the_author"
             assert admin.delete(url_of(said)).status == 204
+
+
+@pytest.mark.parametrize(("method", "body"), WAYS)
+def test_a_blocked_visitor_changes_nothing_any_more(services, tenant, chat, found, method, body):
+    said = chat.say(found).json
+    assert tenant.owner.client.post(f"/v1/visitors/{chat.visitor_id}/block").status == 200
+    drain(services)
+    answer = chat.client.send(method, own(said), body)
+    assert (answer.status, answer.code) == (403, "blocked")
+    assert [each["content"] for each in messages_of(tenant.owner.client, found)][-1] == said["content"]
