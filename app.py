@@ -32,6 +32,8 @@ from chalicelib.events import log_store
 from chalicelib.events import routes as events_routes
 from chalicelib.events.dispatcher import dispatch, read_frequent_with, subscribe
 from chalicelib.events.sweeper import sweep
+from chalicelib.files import routes as files_routes
+from chalicelib.files import workers as files_workers
 from chalicelib.health import routes as health_routes
 from chalicelib.jobs import routes as jobs_routes
 from chalicelib.jobs import service as jobs
@@ -84,6 +86,8 @@ APIS = [
     messages_routes.api,
     notifications_routes.api,
     messenger_routes.api,
+    files_routes.api,
+    files_routes.visitor_api,
     events_routes.api,
     jobs_routes.api,
     health_routes.api,
@@ -116,6 +120,7 @@ CONSUMERS = (
     tenants_people.on_event,
     jobs.on_event,
     notifications.on_event,
+    files_workers.on_event,
 )
 for consumer in CONSUMERS:
     subscribe(consumer)
@@ -164,6 +169,12 @@ def rotate_signing_keys(_event: object) -> None:
 def wake_conversations(_event: object) -> None:
     """Reopen what was put aside until now."""
     wake_snoozed()
+
+
+@app.schedule(Rate(1, unit=Rate.HOURS), name="sweep_files")
+def sweep_files(_event: object) -> None:
+    """Delete files that were uploaded a day ago and that nothing has taken up."""
+    files_workers.sweep_orphans()
 
 
 gc.enable()

@@ -50,7 +50,10 @@ GATEWAY_RESPONSES: dict[str, GatewayResponse] = {
     "INVALID_API_KEY": _FORBIDDEN,
     "QUOTA_EXCEEDED": GatewayResponse(429, "rate_limit_error", "quota_exceeded", "The quota is used up."),
     "REQUEST_TOO_LARGE": GatewayResponse(
-        413, "invalid_request_error", "too_large", "The request is too large: 6 MB are the limit, 4.5 MB for a file."
+        413,
+        "invalid_request_error",
+        "too_large",
+        "The request is too large: 6 MB are the limit, 4 MB for a file. Larger files go directly: POST …/files/uploads.",
     ),
     "RESOURCE_NOT_FOUND": _NO_ROUTE,
     "THROTTLED": GatewayResponse(429, "rate_limit_error", "rate_limited", "Too many requests. Slow down and retry."),

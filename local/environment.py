@@ -8,6 +8,8 @@ from local.engines import AWS_REGION, CREDENTIAL
 STAGE = "local"
 TABLE = f"parley-{STAGE}-main"
 API_ID = "local"  # of the gateway
+FILES_BUCKET = f"parley-{STAGE}-files"
+FILES_PATH = "/_files"  # of the gateway, where files are served and direct uploads posted
 KEYS_SECRET = f"parley-{STAGE}-keys"
 
 # Many users of the demo and of load tests come from one address. The outer environment wins over these.
@@ -53,6 +55,7 @@ def set_environment(*, base_url: str, dynamodb: str, ministack: str, inner: str,
         {
             "AWS_ENDPOINT_URL": ministack,  # for a service not named below: nothing may leave the machine
             "AWS_ENDPOINT_URL_DYNAMODB": dynamodb,
+            "AWS_ENDPOINT_URL_S3": ministack,
             "AWS_ENDPOINT_URL_SQS": ministack,
             "AWS_ENDPOINT_URL_SESV2": ministack,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": ministack,
@@ -63,6 +66,9 @@ def set_environment(*, base_url: str, dynamodb: str, ministack: str, inner: str,
             "PARLEY_EVENTS_QUEUE_URL": queues[f"parley-{STAGE}-events"],
             "PARLEY_MAIL_QUEUE_URL": queues[f"parley-{STAGE}-mail"],
             "PARLEY_REMINDERS_QUEUE_URL": queues[f"parley-{STAGE}-reminders"],
+            "PARLEY_FILES_BUCKET": FILES_BUCKET,
+            "PARLEY_FILES_URL": base_url + FILES_PATH,
+            "PARLEY_UPLOADS_URL": base_url + FILES_PATH,
             "PARLEY_KEYS_SECRET": KEYS_SECRET,
             "PARLEY_API_URL": base_url,
             "PARLEY_REST_API_ID": API_ID,

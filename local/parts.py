@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.engines import AWS_REGION, Engine, EngineMissing, aws_client, create_table, start_dynoxide
-from local.environment import KEYS_SECRET, STAGE, TABLE, forget_users_aws, set_environment
+from local.environment import FILES_BUCKET, KEYS_SECRET, STAGE, TABLE, forget_users_aws, set_environment
 from local.ministack import start_ministack, wait_for_ministack
 from local.processes import Child, StartFailed
-from local.resources import keep_secret, make_queues, verify_sender
+from local.resources import keep_secret, make_bucket, make_queues, verify_sender
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def start_parts(
     if not dynoxide:
         create_table(ministack.endpoint, TABLE)
     queues = make_queues(aws_client("sqs", ministack.endpoint), STAGE, AWS_REGION)
+    make_bucket(aws_client("s3", ministack.endpoint), FILES_BUCKET, AWS_REGION)
     keep_secret(aws_client("secretsmanager", ministack.endpoint), KEYS_SECRET, data / "secrets.json")
     set_environment(
         base_url=base_url,

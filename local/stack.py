@@ -18,10 +18,11 @@ from typing import TextIO
 import uvloop
 
 from local.engines import AWS_REGION, aws_client
-from local.environment import STAGE
+from local.environment import FILES_BUCKET, FILES_PATH, STAGE
+from local.files import FilesDoor
 from local.gateway import Gateway
 from local.gateway.inner import InnerApi
-from local.kinds import ChaliceApp
+from local.kinds import AsgiApp, ChaliceApp
 from local.mail import Mailbox, MailPage, serve_smtp
 from local.parts import Parts, start_parts
 from local.processes import LOOPBACK, StartFailed
@@ -92,7 +93,13 @@ class _Stack:
         if _interrupted.is_set():
             self._stop.set()
         app = _import_app()
-        gateway = Gateway(app, stage=STAGE, region=AWS_REGION, pages={"/_local/mail": MailPage(self._mailbox)})
+        files = FilesDoor(self._parts.ministack, FILES_BUCKET, FILES_PATH)
+        pages: dict[str, AsgiApp] = {
+            "/_local/mail": MailPage(self._mailbox),
+            FILES_PATH: files,
+            f"{FILES_PATH}/": files,
+        }
+        gateway = Gateway(app, stage=STAGE, region=AWS_REGION, pages=pages)
         gateway.ready = False
         async with (
             _smtp(self._mailbox, smtp),

@@ -1,4 +1,4 @@
-"""Reads infra/stateful.yaml, so that what is deployed and what runs here cannot differ."""
+"""Reads infra/*.yaml, so that what is deployed and what runs here cannot differ."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,22 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def stateful_resources(kind: str) -> dict[str, dict[str, Any]]:
-    """Return the properties of every resource of one CloudFormation type, by its logical id."""
-    text = (ROOT / "infra" / "stateful.yaml").read_text()
+    """Return the properties of every stateful resource of one CloudFormation type, by its logical id."""
+    return _resources("stateful.yaml", kind)
+
+
+def application_resources(kind: str) -> dict[str, dict[str, Any]]:
+    """Return the same of the application's own template, without what Chalice generates."""
+    return _resources("app.merge.yaml", kind)
+
+
+def _resources(file: str, kind: str) -> dict[str, dict[str, Any]]:
+    text = (ROOT / "infra" / file).read_text()
     template = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     return {
         name: resource.get("Properties", {})
         for name, resource in template["Resources"].items()
-        if resource["Type"] == kind
+        if resource.get("Type") == kind
     }
 
 

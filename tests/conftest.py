@@ -16,6 +16,8 @@ os.environ |= {
     "PARLEY_EVENTS_QUEUE_URL": "events",
     "PARLEY_MAIL_QUEUE_URL": "mail",
     "PARLEY_REMINDERS_QUEUE_URL": "reminders",
+    "PARLEY_FILES_BUCKET": "parley-test-files",
+    "PARLEY_FILES_URL": "https://files.test",
     "PARLEY_KEYS_SECRET": "parley-test-keys",
     "PARLEY_API_URL": "https://api.test",
     "PARLEY_MAIL_FROM": "Parley <no-reply@parley.test>",

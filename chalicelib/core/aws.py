@@ -33,6 +33,9 @@ _CONFIG = Config(
 )
 # Mail is the one thing that may not be sent again for an answer that is late or lost: SES cannot tell the second.
 _ONCE = Config(read_timeout=15, retries={"total_max_attempts": 1})
+# A file of 25 MB takes a while to be copied.
+_PATIENT = Config(read_timeout=10)
+_SPECIAL = {"sesv2": _ONCE, "s3": _PATIENT}
 _making = threading.Lock()
 
 
@@ -87,7 +90,12 @@ def _session() -> botocore.session.Session:
 @lru_cache(maxsize=16)
 def _client(service: str) -> Any:  # noqa: ANN401 - botocore makes its client classes at run time
     with _making:
-        return _session().create_client(service, config=_CONFIG.merge(_ONCE) if service == "sesv2" else _CONFIG)
+        return _session().create_client(service, config=_CONFIG.merge(_SPECIAL.get(service, Config())))
+
+
+def session() -> botocore.session.Session:
+    """Return the process's session: its credentials sign links, and its region and endpoints are in them."""
+    return _session()
 
 
 def call(service: str, operation: str, params: Params) -> Params:

@@ -18,6 +18,9 @@ class Settings:
     events_queue_url: str
     mail_queue_url: str
     reminders_queue_url: str
+    files_bucket: str
+    files_url: str  # public base URL of the files, no slash at the end: what stands before the key
+    uploads_url: str  # where browsers post files; empty: the bucket's own address
     keys_secret: str  # Secrets Manager id of the signing keys and the pepper
     api_url: str  # public base URL of this API, no slash at the end; also the token issuer
     mail_from: str
@@ -58,6 +61,9 @@ def settings() -> Settings:
         events_queue_url=env["PARLEY_EVENTS_QUEUE_URL"],
         mail_queue_url=env["PARLEY_MAIL_QUEUE_URL"],
         reminders_queue_url=env["PARLEY_REMINDERS_QUEUE_URL"],
+        files_bucket=env["PARLEY_FILES_BUCKET"],
+        files_url=env["PARLEY_FILES_URL"].rstrip("/"),
+        uploads_url=env.get("PARLEY_UPLOADS_URL", "").rstrip("/"),
         keys_secret=env["PARLEY_KEYS_SECRET"],
         api_url=env["PARLEY_API_URL"].rstrip("/"),
         mail_from=env["PARLEY_MAIL_FROM"],

@@ -130,6 +130,14 @@ def pretty(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+def _body(content_type: str, content: Json) -> list[str]:
+    if "example" not in content:
+        return [f"-F {name}=@photo.png" for name in content["schema"]["required"]]
+    body = json.dumps(content["example"], ensure_ascii=False)
+    body = (pretty(content["example"]) if len(body) > _WIDE else body).replace("'", "'\\''")
+    return [f'-H "Content-Type: {content_type}"', f"-d '{body}'"]
+
+
 def curl(server: str, method: str, path: str, operation: Json) -> str:
     """Return a command that makes the request from a shell, with the credential in `$TOKEN`."""
     for parameter in operation.get("parameters", ()):
@@ -149,7 +157,5 @@ def curl(server: str, method: str, path: str, operation: Json) -> str:
         command.append('-H "Origin: https://shop.example.com"')
     if "requestBody" in operation:
         (content_type, content), *_ = operation["requestBody"]["content"].items()
-        body = json.dumps(content["example"], ensure_ascii=False)
-        body = (pretty(content["example"]) if len(body) > _WIDE else body).replace("'", "'\\''")
-        command += [f'-H "Content-Type: {content_type}"', f"-d '{body}'"]
+        command += _body(content_type, content)
     return " \\\n  ".join(command)

@@ -61,7 +61,7 @@ def delete_message(tenant_id: str, conversation_id: str, message_id: str, by: Ed
     def change(before: Message) -> Message:
         if not by.deletes_any and not _is_author(before, by):
             raise NotTheAuthorError
-        return before if before.deleted_at else replace(before, content="", deleted_at=clock.now_ms())
+        return before if before.deleted_at else replace(before, content="", attachments=(), deleted_at=clock.now_ms())
 
     _change(tenant_id, conversation_id, message_id, by, change)
 

@@ -2,14 +2,17 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from chalicelib.conversations.models import Conversation, ConversationOut
 from chalicelib.core.errors import ConflictError, ForbiddenError, NotFoundError
 from chalicelib.core.http import PageQuery, Response
 from chalicelib.core.http.schema import Timestamp
+from chalicelib.files.models import MAX_ATTACHMENTS, Attachment
+from chalicelib.files.showing import AttachmentOut
 
 AuthorType = Literal["visitor", "agent", "bot", "system"]
 
@@ -17,7 +20,29 @@ MAX_CONTENT = 10_000
 RECENT_CLIENT_IDS = 32  # how many client_msg_ids a conversation remembers
 _HASH_BYTES = 4
 
-Content = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT, strip_whitespace=True)]
+
+def _distinct(file_ids: list[str]) -> list[str]:
+    return list(dict.fromkeys(file_ids))
+
+
+def _said_or_attached(content: str, info: ValidationInfo) -> str:
+    if not content and not info.data.get("attachments", True):  # absent here: refused, and told of already
+        raise PydanticCustomError("missing", "This field is required.")
+    return content
+
+
+# Declared after `attachments`: with files, there need be no words.
+Content = Annotated[
+    str,
+    StringConstraints(max_length=MAX_CONTENT, strip_whitespace=True),
+    AfterValidator(_said_or_attached),
+    Field(default="", validate_default=True, description="May be empty if there are attachments."),
+]
+Attachments = Annotated[
+    list[Annotated[str, StringConstraints(max_length=40)]],
+    Field(max_length=MAX_ATTACHMENTS, description="Ids of files that are ready."),
+    AfterValidator(_distinct),
+]
 ClientMessageId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 
 
@@ -70,6 +95,7 @@ class NewMessage:
     private: bool = False
     client_msg_id: str | None = None
     proven_contact_id: str | None = None  # whom a visitor has proven to be: that one's conversations are his, too
+    file_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +116,7 @@ class Message:
     deleted_at: int | None = None  # its place and its `seq` stay; what it said is gone
     edit_pos: int | None = None  # of the newest `message.updated` event, which holds the text
     moved: "Moved | None" = None  # then its row is its `message.moved` event
+    attachments: tuple[Attachment, ...] = ()
 
 
 class AuthorOut(Response):
@@ -109,7 +136,7 @@ class MessageOut(Response):
     author: AuthorOut
     content: str
     private: bool = Field(description="A note among agents; visitors never get it.")
-    attachments: list[dict[str, Any]] = Field(description="Empty until files can be attached.")
+    attachments: list[AttachmentOut]
     client_msg_id: str | None
     created_at: Timestamp
     edited_at: Timestamp | None
@@ -126,7 +153,7 @@ class MessageOut(Response):
             author=AuthorOut(type=author.type, id=author.id, name=author.name),
             content=message.content,
             private=message.private,
-            attachments=[],
+            attachments=[AttachmentOut.of_message(message.tenant_id, each) for each in message.attachments],
             client_msg_id=message.client_msg_id,
             created_at=message.created_at,  # type: ignore[arg-type]  # Timestamp renders milliseconds
             edited_at=message.edited_at,  # type: ignore[arg-type]

@@ -123,10 +123,11 @@ def _with_first_message(new: NewConversation, opened: Opened) -> tuple[Opened, l
     begun = opened.conversation
     if new.first is None:
         return opened, conversations.creating(begun, new.actor)
-    message = service.message_of(new.first, begun, 1, 2)
+    attachments, ties = service.bringing_files(new.first, begun)
+    message = service.message_of(new.first, begun, 1, 2, attachments)
     # Unlimited by the conversation's own bucket: the visitor's limit on opening has been taken already.
     after = service.said(begun, message)
-    return Opened(after, message), [*conversations.creating(after, new.actor), store.creating(message)]
+    return Opened(after, message), [*conversations.creating(after, new.actor), store.creating(message), *ties]
 
 
 def _guarding(rows: Rows, guard: str | None, seen: Item | None) -> Guarding:

@@ -18,6 +18,7 @@ from chalicelib.core.http.schema import OMITTED
 from chalicelib.jobs.models import Job, JobOut
 from chalicelib.messages import editing, merging, opening, service, transcript
 from chalicelib.messages.models import (
+    Attachments,
     Author,
     ClientMessageId,
     Content,
@@ -41,6 +42,7 @@ TEXT, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
 class SendMessage(Request):
     """What to say."""
 
+    attachments: Attachments = Field(default_factory=list)
     content: Content
     private: bool = Field(default=False, description="A note among agents; visitors never get it.")
     client_msg_id: ClientMessageId | None = Field(
@@ -57,6 +59,7 @@ class EditMessage(Request):
 class FirstMessage(Request):
     """The message a conversation begins with."""
 
+    attachments: Attachments = Field(default_factory=list)
     content: Content
     client_msg_id: ClientMessageId | None = None
 
@@ -106,7 +109,10 @@ def open_conversation(call: Call, body: OpenConversation) -> Opened:
     """Open a conversation with a visitor, optionally with a first message."""
     first = None
     if body.message:
-        first = NewMessage(_agent(call.principal), body.message.content, client_msg_id=body.message.client_msg_id)
+        said = body.message
+        first = NewMessage(
+            _agent(call.principal), said.content, client_msg_id=said.client_msg_id, file_ids=tuple(said.attachments)
+        )
     new = opening.NewConversation(
         visitor_id=body.visitor_id,
         actor=call.principal.actor,
@@ -168,7 +174,8 @@ def send_message(call: Call, body: SendMessage, conversation_id: str) -> Message
     With `client_msg_id`, sending again returns the message of the first time, for as long as it is among the last 32
     in the conversation that were sent with one, and among its newest 1,000.
     """
-    new = NewMessage(_agent(call.principal), body.content, body.private, body.client_msg_id)
+    author = _agent(call.principal)
+    new = NewMessage(author, body.content, body.private, body.client_msg_id, file_ids=tuple(body.attachments))
     return service.send_message(call.tenant_id, conversation_id, new)
 
 

@@ -9,8 +9,10 @@ from chalicelib.core import clock, ids, ratelimit
 from chalicelib.core import cursor as cursors
 from chalicelib.core.config import settings
 from chalicelib.core.http import Page
-from chalicelib.core.table import ConditionFailedError, StaleError, retrying, tenant_rows, transact
+from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import outbox
+from chalicelib.files.attaching import attaching
+from chalicelib.files.models import Attachment
 from chalicelib.messages import store
 from chalicelib.messages.models import (
     RECENT_CLIENT_IDS,
@@ -127,7 +129,16 @@ def list_unread(conversation: Conversation, *, by_visitor: bool, limit: int) -> 
     return theirs[: min(unread, limit)][::-1]
 
 
-def message_of(new: NewMessage, conversation: Conversation, seq: int, pos: int) -> Message:
+def bringing_files(new: NewMessage, conversation: Conversation) -> tuple[tuple[Attachment, ...], list[Write]]:
+    """Return what a message keeps of its files, and the writes that tie them to the conversation."""
+    author = {"type": new.author.type, "id": new.author.id}
+    seen_by = None if new.private else conversation.hot.visitor_id
+    return attaching(conversation.tenant_id, new.file_ids, conversation.id, author, seen_by)
+
+
+def message_of(
+    new: NewMessage, conversation: Conversation, seq: int, pos: int, attachments: tuple[Attachment, ...] = ()
+) -> Message:
     """Return the message as it will stand in the conversation."""
     return Message(
         tenant_id=conversation.tenant_id,
@@ -140,15 +151,17 @@ def message_of(new: NewMessage, conversation: Conversation, seq: int, pos: int) 
         private=new.private,
         client_msg_id=new.client_msg_id,
         created_at=clock.now_ms(),
+        attachments=attachments,
     )
 
 
 def _say(before: Conversation, new: NewMessage) -> Message:
-    message = message_of(new, before, before.hot.seq + 1, before.hot.pos + 1)
+    attachments, ties = bringing_files(new, before)
+    message = message_of(new, before, before.hot.seq + 1, before.hot.pos + 1, attachments)
     actor = {"type": message.author.type, "id": message.author.id}
     after = said(before, message)
     # The message before what it brings about: its place in the log is taken first.
-    writes = [store.creating(message), *conversations.changing_for_message(before, after, actor)]
+    writes = [store.creating(message), *conversations.changing_for_message(before, after, actor), *ties]
     try:
         transact(writes, result=message)
     except ConditionFailedError:
@@ -171,7 +184,8 @@ def said(before: Conversation, message: Message) -> Conversation:
     if message.private:
         return replace(before, hot=hot)
     after = replace(before, hot=replace(hot, public_count=hot.public_count + 1))
-    return with_public_message(after, message.content, message.created_at, reopen=by_visitor)
+    shown = message.content or message.attachments[0].name
+    return with_public_message(after, shown, message.created_at, reopen=by_visitor)
 
 
 def taken(bucket: str | None) -> str:

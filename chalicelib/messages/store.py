@@ -4,7 +4,7 @@ A message's id carries the `seq` it was said with. One that a merge has moved ha
 `seq` it has now.
 """
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 from chalicelib.core import ids
@@ -12,6 +12,7 @@ from chalicelib.core.items import Item
 from chalicelib.core.table import Rows, Write, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.events.models import Event
+from chalicelib.files.models import Attachment
 from chalicelib.messages.models import Author, Message, MessageOut, Moved
 
 _LAST = 10**10 - 1
@@ -31,6 +32,7 @@ def creating(message: Message) -> Write:
         "pr": message.private or None,
         "cm": message.client_msg_id,
         "ct": message.created_at,
+        "fi": [_compact(each) for each in message.attachments] or None,
         "ed": message.edited_at,
         "del": message.deleted_at,
         **_moved_item(message.moved),
@@ -46,6 +48,7 @@ def changing(message: Message) -> Write:
         "ed": message.edited_at,
         "del": message.deleted_at,
         "ep": message.edit_pos,
+        "fi": [_compact(each) for each in message.attachments] or None,
     }
     return tenant_rows(message.tenant_id).updating(
         message.conversation_id, _key(message.seq), set_=changed, exists=True
@@ -147,11 +150,17 @@ def from_item(item: Item) -> Message:
         private=item.get("pr", False),
         client_msg_id=item.get("cm"),
         created_at=item["ct"],
+        attachments=tuple(Attachment(*each) for each in item.get("fi", ())),
         edited_at=item.get("ed"),
         deleted_at=item.get("del"),
         edit_pos=item.get("ep"),
         moved=Moved(item["mv"], item["ms"], item["mt"]) if "mv" in item else None,
     )
+
+
+def _compact(attachment: Attachment) -> list[str | int]:
+    """Return the values without names; those of no image are fewer."""
+    return [value for value in astuple(attachment) if value is not None]
 
 
 def _moved_item(moved: Moved | None) -> Item:

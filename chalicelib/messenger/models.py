@@ -9,6 +9,7 @@ from pydantic import Field
 from chalicelib.conversations.models import Conversation, Rating, Status
 from chalicelib.core.http import Response
 from chalicelib.core.http.schema import Timestamp
+from chalicelib.files.showing import AttachmentOut
 from chalicelib.messages.models import Message, MessageOut, Opened
 from chalicelib.visitors.models import Visitor
 from chalicelib.widgets.models import ConfigurationOut, Widget
@@ -127,7 +128,7 @@ class OwnMessageOut(Response):
     conversation_id: str
     author: dict[str, str | None]
     content: str
-    attachments: list[dict[str, Any]]
+    attachments: list[AttachmentOut]
     client_msg_id: str | None
     created_at: Timestamp
     edited_at: Timestamp | None

@@ -10,6 +10,7 @@ from chalicelib.core.http import Api, Call, Page, PageQuery, Request
 from chalicelib.core.http.access import OriginNotAllowedError
 from chalicelib.core.http.schema import OMITTED, Email, Name
 from chalicelib.messages.models import (
+    Attachments,
     ClientMessageId,
     Content,
     Message,
@@ -51,6 +52,7 @@ class StartSession(Request):
 class SaidMessage(Request):
     """What the visitor says."""
 
+    attachments: Attachments = Field(default_factory=list)
     content: Content
     client_msg_id: ClientMessageId | None = Field(
         default=None, description="The browser's own id of the message: sending it again returns the first one."
@@ -147,7 +149,8 @@ def list_own_conversations(call: Call, query: PageQuery) -> Page[Conversation]:
 def begin_conversation(call: Call, body: BeginConversation) -> Opened:
     """Begin a conversation with its first message."""
     said = body.message
-    return service.begin_conversation(call.tenant_id, call.principal, said.content, said.client_msg_id)
+    file_ids = tuple(said.attachments)
+    return service.begin_conversation(call.tenant_id, call.principal, said.content, said.client_msg_id, file_ids)
 
 
 @api.get("/widget/v1/conversations/{conversation_id}", answer=OwnConversationOut)
@@ -173,7 +176,8 @@ def list_own_messages(call: Call, query: ListOwnMessages, conversation_id: str) 
 )
 def say(call: Call, body: SaidMessage, conversation_id: str) -> Message:
     """Send a message. A conversation that was closed or put aside is open again."""
-    return service.say(call.tenant_id, conversation_id, call.principal, body.content, body.client_msg_id)
+    file_ids = tuple(body.attachments)
+    return service.say(call.tenant_id, conversation_id, call.principal, body.content, body.client_msg_id, file_ids)
 
 
 @api.patch(

@@ -77,21 +77,30 @@ def _identified(caller: Principal, visitor: Visitor, proven_contact_id: str | No
     return Identified(token, visitor)
 
 
-def begin_conversation(tenant_id: str, visitor: Principal, content: str, client_msg_id: str | None) -> Opened:
+def begin_conversation(
+    tenant_id: str, visitor: Principal, content: str, client_msg_id: str | None, file_ids: tuple[str, ...] = ()
+) -> Opened:
     """Begin a conversation with what the visitor says, at the widget where he says it."""
     new = opening.NewConversation(
         visitor_id=visitor.id,
         actor=visitor.actor,
-        first=_message(visitor, content, client_msg_id),
+        first=_message(visitor, content, client_msg_id, file_ids),
         hot={"widget_id": visitor.widget_id},
         proven_contact_id=visitor.contact_id or None,
     )
     return opening.open_conversation(tenant_id, new)
 
 
-def say(tenant_id: str, conversation_id: str, visitor: Principal, content: str, client_msg_id: str | None) -> Message:
+def say(
+    tenant_id: str,
+    conversation_id: str,
+    visitor: Principal,
+    content: str,
+    client_msg_id: str | None,
+    file_ids: tuple[str, ...] = (),
+) -> Message:
     """Say something in one of the visitor's own conversations."""
-    return messages.send_message(tenant_id, conversation_id, _message(visitor, content, client_msg_id))
+    return messages.send_message(tenant_id, conversation_id, _message(visitor, content, client_msg_id, file_ids))
 
 
 def edit_own_message(
@@ -131,6 +140,12 @@ def _editor(visitor: Principal) -> editing.Editor:
     return editing.Editor("visitor", visitor.id, visitor.actor, proven_contact_id=visitor.contact_id)
 
 
-def _message(visitor: Principal, content: str, client_msg_id: str | None) -> NewMessage:
+def _message(visitor: Principal, content: str, client_msg_id: str | None, file_ids: tuple[str, ...]) -> NewMessage:
     author = Author("visitor", visitor.id, visitor.name or None)
-    return NewMessage(author, content, client_msg_id=client_msg_id, proven_contact_id=visitor.contact_id)
+    return NewMessage(
+        author,
+        content,
+        client_msg_id=client_msg_id,
+        proven_contact_id=visitor.contact_id,
+        file_ids=file_ids,
+    )

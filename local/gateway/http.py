@@ -41,14 +41,14 @@ class Gateway:
         self._routes = RouteTable(chalice_app.routes)
         self._binary = BinaryTypes(chalice_app.api.binary_types)
         self._timeout = timeout
-        self._pages = dict(pages or {})
+        self._pages = dict(pages or {})  # by path; one that ends with a slash has all that is below it
         self._workers = Workers(threads)
         self._authorizers: dict[str, CachedAuthorizer] = {}
         self.sockets = Sockets(chalice_app, self.api, self.call)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            page = self._pages.get(scope["path"])
+            page = self._pages.get(scope["path"]) or self._pages.get(f"/{scope['path'].split('/')[1]}/")
             if page is not None:
                 await page(scope, receive, send)
                 return

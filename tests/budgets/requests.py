@@ -14,6 +14,7 @@ from tests.support.chats import ORIGIN, Chat, new_chat, reply, unique
 from tests.support.client import Answer
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, merge, merged, new_company, new_contact
+from tests.support.files import FILES, OWN_FILES, posted, started, uploaded
 from tests.support.identity import new_secret, prove, proven, signed
 from tests.support.queues import drain
 from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_user
@@ -425,11 +426,50 @@ def _on_attribute(method: str, body: object = None) -> Prepare:
     return _on_made(ATTRIBUTES, _new_attribute(), method, "", body)
 
 
+def _upload(world: World) -> Send:
+    return lambda: world.tenant.owner.client.upload(FILES, b"hello")
+
+
+def _on_file(method: str, end: str = "") -> Prepare:
+    def prepare(world: World) -> Send:
+        found = uploaded(world.tenant.owner.client)["id"]
+        return lambda: world.tenant.owner.client.send(method, f"{FILES}/{found}{end}")
+
+    return prepare
+
+
+def _complete(world: World) -> Send:
+    found = posted(world.services, world.tenant.owner.client, b"hello")
+    return lambda: world.tenant.owner.client.post(f"{FILES}/{found}/complete")
+
+
+def _upload_own(world: World) -> Send:
+    return lambda: world.chat.client.upload(OWN_FILES, b"hello")
+
+
+def _complete_own(world: World) -> Send:
+    begun = started(world.chat.client, b"hello", url=OWN_FILES)
+    world.services.objects.post(begun["fields"]["key"], b"hello")
+    return lambda: world.chat.client.post(f"{OWN_FILES}/{begun['id']}/complete")
+
+
+def _own_file(world: World) -> Send:
+    found = uploaded(world.chat.client, url=OWN_FILES)["id"]
+    return lambda: world.chat.client.get(f"{OWN_FILES}/{found}")
+
+
+def _send_files(world: World) -> Send:
+    url = f"/v1/conversations/{world.chat.begin()}/messages"
+    file_ids = [uploaded(world.tenant.owner.client)["id"] for _ in range(10)]
+    return lambda: world.tenant.owner.client.post(url, {"attachments": file_ids})
+
+
 def _public(url: str) -> Prepare:
     return lambda _world: lambda: anonymous().get(url)
 
 
 KEY, WIDGET, COMPANY = {"name": "key"}, {"name": "widget"}, {"name": "company"}
+START = {"name": "a.txt", "content_type": "text/plain", "size": 5}
 ATTRIBUTES, COMPANIES = "/v1/custom-attributes", "/v1/companies"
 
 
@@ -535,6 +575,17 @@ REQUESTS: dict[str, Prepare] = {
     "PATCH /v1/custom-attributes/{attribute_id}": _on_attribute("PATCH", {"label": "New"}),
     "DELETE /v1/custom-attributes/{attribute_id}": _on_attribute("DELETE"),
     "GET /v1/jobs/{job_id}": _job,
+    "GET /v1/files": _v1("GET", FILES),
+    "POST /v1/files": _upload,
+    "GET /v1/files/usage": _v1("GET", f"{FILES}/usage"),
+    "POST /v1/files/uploads": _v1("POST", f"{FILES}/uploads", START),
+    "GET /v1/files/{file_id}": _on_file("GET"),
+    "DELETE /v1/files/{file_id}": _on_file("DELETE"),
+    "POST /v1/files/{file_id}/complete": _complete,
+    "POST /widget/v1/files": _upload_own,
+    "POST /widget/v1/files/uploads": lambda world: lambda: world.chat.client.post(f"{OWN_FILES}/uploads", START),
+    "GET /widget/v1/files/{file_id}": _own_file,
+    "POST /widget/v1/files/{file_id}/complete": _complete_own,
     "GET /v1/visitors": _v1("GET", "/v1/visitors"),
     "GET /v1/visitors/{visitor_id}": _retrieve_visitor,
     "POST /v1/visitors/{visitor_id}/identify": _link_visitor,
@@ -631,6 +682,7 @@ MORE: dict[str, Prepare] = {  # other ways to use a route that cost something el
     "GET /v1/contacts/{contact_id} (merged)": _merged_contact,
     "GET /v1/events (one type)": _one_type_of_event,
     "POST /widget/v1/conversations/{conversation_id}/messages (again)": _say_again,
+    "POST /v1/conversations/{conversation_id}/messages (files)": _send_files,
     "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key)": _send_with_key,
     "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key again)": _send_with_key_again,
 }

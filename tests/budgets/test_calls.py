@@ -129,6 +129,19 @@ BUDGETS = {
     "PATCH /v1/custom-attributes/{attribute_id}": "2 get, 1 send, 1 transact",
     "DELETE /v1/custom-attributes/{attribute_id}": "2 get, 1 send, 1 transact",
     "GET /v1/jobs/{job_id}": "1 get",
+    "GET /v1/files": "1 batch_get, 1 query",
+    "POST /v1/files": "1 put_object, 1 send, 2 transact",
+    "GET /v1/files/usage": "1 batch_get",
+    "POST /v1/files/uploads": "1 transact",
+    "GET /v1/files/{file_id}": "1 get",
+    "DELETE /v1/files/{file_id}": "1 get, 1 send, 1 transact",
+    "POST /v1/files/{file_id}/complete": "1 copy_object, 1 get, 1 get_object, 1 head_object, 1 send, 1 transact",
+    "POST /widget/v1/files": "1 put_object, 1 send, 2 transact, 1 update",
+    "POST /widget/v1/files/uploads": "1 transact, 1 update",
+    "GET /widget/v1/files/{file_id}": "1 get",
+    "POST /widget/v1/files/{file_id}/complete": (
+        "1 copy_object, 1 get, 1 get_object, 1 head_object, 1 send, 1 transact"
+    ),
     "GET /v1/visitors": "1 batch_get, 1 query",
     "GET /v1/visitors/{visitor_id}": "1 get",
     "POST /v1/visitors/{visitor_id}/identify": "2 get, 2 send, 1 transact",
@@ -197,6 +210,7 @@ BUDGETS = {
     "GET /v1/contacts/{contact_id} (merged)": "2 get",
     "GET /v1/events (one type)": "4 batch_get, 4 query",
     "POST /widget/v1/conversations/{conversation_id}/messages (again)": "2 query",
+    "POST /v1/conversations/{conversation_id}/messages (files)": "1 batch_get, 1 query, 1 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key)": "1 get, 1 query, 1 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/messages (Idempotency-Key again)": "1 get",
 }

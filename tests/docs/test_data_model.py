@@ -13,16 +13,19 @@ from chalicelib.conversations import store as conversations_store
 from chalicelib.core import aws, clock, table
 from chalicelib.core.aws import Params, Proceed
 from chalicelib.core.config import settings
-from chalicelib.core.table import rows_of, run
+from chalicelib.core.table import rows_of, run, transact
 from chalicelib.events.sweeper import MAX_PASSES
+from chalicelib.files.cascades import SYSTEM, delete_files
+from chalicelib.jobs import service as jobs
 from chalicelib.mail import feedback
 from chalicelib.mail import store as mail_store
 from chalicelib.notifications import links
 from local import demo
 from tests.budgets.account import known_pool_user
-from tests.support.chats import HOST, ORIGIN, Chat, new_chat, unique
+from tests.support.chats import HOST, ORIGIN, Chat, new_chat, reply, unique
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, link_conversation, merged, new_company, new_contact
+from tests.support.files import FILES, OWN_FILES, png, posted, uploaded
 from tests.support.identity import new_secret, proven, signed
 from tests.support.mails import Post, identified, link_of
 from tests.support.people import PASSWORD, link_token, logged_in, new_email, registered, signed_in
@@ -80,12 +83,14 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
     tenants(client, services)
     chats(services)
     contacts(services)
+    files(services)
     with changed(**{f"{kind}_REQUESTS": "1000" for kind in ("USER", "KEY", "VISITOR", "TENANT", "TENANT_VISITOR")}):
         limits()
     mails(services)
     lost, parked = lose_nudges(services)
     with later(DAY_MS):  # the snoozed are due, one lost change is found, and one that never gets through is put aside
         tick(product.wake_conversations)
+        tick(product.sweep_files)
         run(rows_of(parked).updating(parked.partition("#")[2], "meta", set_={"pr": MAX_PASSES}))
         tick(product.sweep_pending)
         assert lost in services.queues["events"]
@@ -297,6 +302,25 @@ def mails(services: Any) -> None:
     mail_store.stop(address, mail_store.Stop("bounce", clock.now_ms()))
     assert feedback.find_stop(address) is not None
     feedback.allow(address)
+
+
+def files(services: Any) -> None:
+    tenant = new_tenant(domain=HOST)
+    owner, chat = tenant.owner.client, new_chat(tenant)
+    conversation = chat.begin()
+    sent = uploaded(owner, png(), "a.png")["id"]
+    own = uploaded(chat.client, url=OWN_FILES)["id"]
+    assert owner.post(f"{FILES}/{posted(services, owner, b'MZ ')}/complete").code == "executable"
+    assert reply(owner, conversation, attachments=[sent]).status == 201
+    assert chat.say(conversation, attachments=[own]).status == 201
+    drain(services)
+    assert owner.get(FILES).status == owner.get(f"{FILES}/usage").status == 200
+    assert owner.delete(f"{FILES}/{sent}").status == 204
+    jobs.run_in_stages("test.delete-files", delete_files)
+    job, writes = jobs.starting(tenant.id, "test.delete-files", {"conversation_id": conversation}, SYSTEM)
+    transact(writes)
+    jobs.started(job)
+    drain(services)
 
 
 def test_every_row_written_is_documented_with_its_attributes_and_no_other(seen):

@@ -1,4 +1,4 @@
-"""SQS, SES and Secrets Manager as the route tests need them, at the one door every AWS call goes through.
+"""SQS, SES, S3 and Secrets Manager as the route tests need them, at the one door every AWS call goes through.
 
 DynamoDB is the real engine. The stack tests run the others for real.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.core import aws
 from chalicelib.core.aws import Params, Proceed
+from tests.support.objects import Bucket
 
 
 class Services:
@@ -20,6 +21,7 @@ class Services:
         self.calls: list[tuple[str, str]] = []  # every AWS call, in order
         self.units = 0.0  # write capacity used since `reset`
         self.secret = secret
+        self.objects = Bucket()
 
     def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
         """Answer the call, or let it through to DynamoDB and count it."""
@@ -29,6 +31,8 @@ class Services:
             answer = proceed()
             self._count(operation, answer)
             return answer
+        if service == "s3":
+            return self.objects(operation, params)
         if (service, operation) == ("sqs", "send_message"):
             self.queues.setdefault(params["QueueUrl"], deque()).append(params["MessageBody"])
             return {"MessageId": "-"}

@@ -32,7 +32,7 @@ _KINDS = [
     (r"(?<=<status>#)(usr_…|-)$", "<assignee>"),
     (r"(?<=#)\d+$", "<shard>"),
 ]
-_COUNTERS = re.compile(r"^(conv_\w+|visitors|contacts|companies)$")
+_COUNTERS = re.compile(r"^(conv_\w+|visitors|contacts|companies|files|file_bytes)$")
 
 
 def shape(key: str) -> str:

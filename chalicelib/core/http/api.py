@@ -11,6 +11,7 @@ from chalicelib.core.http.access import InsufficientRoleError, NoTenantError, ad
 from chalicelib.core.http.answers import render, render_for_replay, to_gateway, to_gateway_error
 from chalicelib.core.http.app import CORS, App, current_event
 from chalicelib.core.http.call import Call
+from chalicelib.core.http.forms import fingerprint, read_upload
 from chalicelib.core.http.principal import Kind, Principal, Role
 from chalicelib.core.http.route import Raw, Route
 from chalicelib.core.http.schema import Request, Response
@@ -85,10 +86,11 @@ class Api:
         paged: bool = False,
         status: int = 200,
         errors: Iterable[type[ApiError]] = (),
+        upload: bool = False,
         raw: str | tuple[str, ...] | None = None,
         also: Mapping[int, type[Response] | None] | None = None,
     ) -> Callable[[View], View]:
-        """Declare a route. The view gets `call`, then `body` and `query` if declared, then the path's variables.
+        """Declare a route. The view gets `call`; `body`, `query`, `upload` if declared; then the path's variables.
 
         It returns what one service function returned; `answer.of` shows it, or each row of it when `paged`.
         """
@@ -112,6 +114,7 @@ class Api:
                 paged=paged,
                 status=status,
                 errors=(*errors, *self._errors),
+                upload=upload,
                 raw=raw,
                 also=also or {},
                 before=self._before,
@@ -157,7 +160,8 @@ def _serve(route: Route, call: Call, path: dict[str, str], authenticate: Authent
         result = _view(route, call, path)
         return result if isinstance(result, Raw) else render(route, result)
     rows = tenant_rows(call.tenant_id) if call.tenant_id else USERS
-    guard = Guard.of(rows, key, call.principal.id, f"{route.method} {call.event['path']}", call.raw_body)
+    content = fingerprint(call) if route.upload else call.raw_body
+    guard = Guard.of(rows, key, call.principal.id, f"{route.method} {call.event['path']}", content)
     first = guard.find()
     if first is None:
         result, first = guard.run(lambda: _view(route, call, path), lambda done: render_for_replay(route, done))
@@ -173,6 +177,8 @@ def _view(route: Route, call: Call, path: dict[str, str]) -> object:
         arguments["query"] = call.query(route.query)
     if route.body is not None:
         arguments["body"] = call.body(route.body)
+    if route.upload:
+        arguments["upload"] = read_upload(call)
     return route.view(call, **arguments, **path)
 
 

@@ -24,6 +24,10 @@ CORS = CORSConfig(
 class App(Chalice):
     """Chalice keeps the current request on the app object, which two threads would share; we keep the event apart."""
 
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - Chalice's own
+        super().__init__(**options)
+        self.api.binary_types.append("multipart/form-data")  # otherwise bytes arrive as text, broken
+
     def __call__(self, event: Any, context: Any) -> Any:  # noqa: ANN401 - Chalice's own signature
         before = current_event.set(event)
         try:

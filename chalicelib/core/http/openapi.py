@@ -21,6 +21,18 @@ from chalicelib.core.http.schema import Request
 
 JSON = "application/json"
 _SUCCESS = {200: "Done.", 201: "Created.", 202: "Accepted.", 204: "Done; there is no body.", 304: "Not modified."}
+_FORM = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary"}},
+            }
+        }
+    },
+}
 _SAMPLE_REQUEST_ID = "01JB3D2N6T8V4W5X7Y9Z0A1B2C"
 
 
@@ -84,6 +96,8 @@ class _Document:
             operation["parameters"] = found
         if route.body is not None:
             operation["requestBody"] = self._body(route.body)
+        if route.upload:
+            operation["requestBody"] = _FORM
         operation["responses"] = self._success(route) | self._refusals(route)
         operation["security"] = security(route)
         if "user" in route.kinds and route.tenant:

@@ -72,11 +72,11 @@ def _always(route: Route) -> Iterable[type[ApiError]]:
 
 
 def _of_input(route: Route) -> Iterable[type[ApiError]]:
-    if route.body is not None:
+    if route.body is not None or route.upload:
         yield errors.MalformedRequestError
         yield errors.UnsupportedMediaTypeError
         yield errors.TooLargeError
-    if route.body is not None or route.query is not None or route.idempotent_post:
+    if route.upload or route.body is not None or route.query is not None or route.idempotent_post:
         yield errors.InvalidError
     if "{" in route.path:
         yield errors.NotFoundError

@@ -39,6 +39,7 @@ class Route:
     paged: bool
     status: int
     errors: tuple[type[ApiError], ...]  # beyond those that every route of its kind may answer
+    upload: bool = False  # takes a file as multipart/form-data instead of JSON
     raw: str | tuple[str, ...] | None = None  # the content type, or types, of a view that answers Raw, not a model
     also: Mapping[int, type[Response] | None] = field(
         default_factory=dict, hash=False

@@ -1,0 +1,25 @@
+"""The step of a job that deletes a conversation: its files go with it."""
+
+from chalicelib.core.table import Write
+from chalicelib.files import store
+from chalicelib.files.service import deleting
+from chalicelib.jobs.models import Job, Step
+
+FILES_A_STEP = 10
+SYSTEM = {"type": "system", "id": "parley"}
+
+
+def delete_files(job: Job) -> Step:
+    """Delete the next files of the conversation that the job's `conversation_id` names."""
+    conversation_id = job.args["conversation_id"]
+    file_ids, more = store.first_of_conversation(job.tenant_id, conversation_id, FILES_A_STEP)
+    if not file_ids:
+        return Step(finished=True)
+    files = store.find_all(job.tenant_id, file_ids)
+    writes: list[Write] = []
+    for file_id in file_ids:
+        if file := files.get(file_id):
+            writes += deleting(file, SYSTEM)
+        else:
+            writes.append(store.forgetting(job.tenant_id, conversation_id, file_id))
+    return Step(writes, done=len(file_ids), finished=not more, changed=tuple(files))
