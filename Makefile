@@ -16,7 +16,7 @@ KILLS ?= 100
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: PORT=8000 PARLEY_DATA=.local PARLEY_SEED=none (run), PYTHON=python3.x (first set-up), WORKERS=2 (tests),"
 	@echo "  STAGE=prod (package), KILLS=100 (kill)"
@@ -61,6 +61,11 @@ check: setup ## The quick gate: format, lint, types, dependency rule, unit and r
 .PHONY: test
 test: check ## The whole gate, as CI runs it: check, then packaging tests and tests against the running stack
 	@$(PYTEST) -m "stack or packaging"
+
+.PHONY: browser-test
+browser-test: setup ## Open fifty hostile files in Chromium (part of `test` where Chromium is installed)
+	@command -v chromium >/dev/null || { echo "Chromium is missing. Debian: apt-get install chromium" >&2; exit 1; }
+	@$(PYTEST) -m stack tests/files/test_served.py
 
 .PHONY: format
 format: venv ## Format the code and fix what lint can fix

@@ -53,7 +53,7 @@ GATEWAY_RESPONSES: dict[str, GatewayResponse] = {
         413,
         "invalid_request_error",
         "too_large",
-        "The request is too large: 6 MB are the limit, 4 MB for a file. Larger files go directly: POST …/files/uploads.",
+        "The request is too large: 6 MB at most, 4 MB for a file. Larger files go directly: POST /v1/files/uploads.",
     ),
     "RESOURCE_NOT_FOUND": _NO_ROUTE,
     "THROTTLED": GatewayResponse(429, "rate_limit_error", "rate_limited", "Too many requests. Slow down and retry."),

@@ -13,7 +13,7 @@ from local.processes import LOOPBACK, Child, StartFailed, accepts_connections, f
 from local.template import ROOT, stateful_resources
 
 AWS_REGION = "eu-west-1"
-CREDENTIAL = "local"  # both the key id and the secret: nobody checks them
+CREDENTIAL = "local"  # both the key id and the secret; checked in signed links to S3, and nowhere else
 _BINARIES = ROOT / "local" / "node_modules" / "@dynoxide"
 
 

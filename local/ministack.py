@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from local.engines import AWS_REGION, Engine
+from local.engines import AWS_REGION, CREDENTIAL, Engine
 from local.processes import LOOPBACK, Child, StartFailed, free_port
 from local.template import ROOT
 
@@ -23,6 +23,8 @@ def start_ministack(state: Path, *, smtp_port: int | None = None, log: Path | No
     port = free_port()
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))},
+        "AWS_ACCESS_KEY_ID": CREDENTIAL,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
         "BIND_HOST": LOOPBACK,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": AWS_REGION,

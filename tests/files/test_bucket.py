@@ -13,7 +13,7 @@ import pytest
 from chalicelib.core import aws
 from chalicelib.core.config import settings
 from chalicelib.files import s3_gateway
-from local.engines import AWS_REGION, aws_client
+from local.engines import AWS_REGION, CREDENTIAL, aws_client
 from local.ministack import start_ministack, wait_for_ministack
 from local.resources import make_bucket
 from tests.support.client import form_of
@@ -50,6 +50,9 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def use_server(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", CREDENTIAL)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIAL)
+    aws._session.cache_clear()
     monkeypatch.setattr(aws, "interceptors", [])
     aws._client.cache_clear()
     s3_gateway._place.cache_clear()
@@ -58,6 +61,7 @@ def use_server(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
     yield
+    aws._session.cache_clear()
     aws._client.cache_clear()
     s3_gateway._place.cache_clear()
 
