@@ -20,8 +20,9 @@ EXEMPT = {
     "POST /v1/contacts/{contact_id}/notes",
     "PUT /v1/tenants/{tenant_id}/members/me/notifications",  # replaced whole, by the one person whose it is
 }
-# Objects whose only versions are "there" and "gone", and visitors, who change with every page they open.
-WITHOUT_VERSION = {"domain_id", "invitation_id", "message_id", "note_id", "session_id", "visitor_id"}
+# Objects whose only versions are "there" and "gone", files among them, messages, which are changed by their author
+# alone, and visitors, who change with every page they open.
+WITHOUT_VERSION = {"domain_id", "file_id", "invitation_id", "message_id", "note_id", "session_id", "visitor_id"}
 
 
 def routes() -> list[Route]:

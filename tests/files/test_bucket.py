@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore import auth
+from botocore.compat import get_current_datetime
 
 from chalicelib.core import aws
 from chalicelib.core.config import settings
@@ -112,10 +114,10 @@ def fetch(request: Any) -> tuple[int, dict[str, str], bytes]:
 
 def ago(seconds: int, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let what is signed have been signed some time ago."""
-    now = s3_gateway.get_current_datetime
+    now = get_current_datetime
     then = lambda: now() - timedelta(seconds=seconds)  # noqa: E731
     monkeypatch.setattr(s3_gateway, "get_current_datetime", then)
-    monkeypatch.setattr(s3_gateway.auth, "get_current_datetime", then)
+    monkeypatch.setattr(auth, "get_current_datetime", then)
 
 
 @pytest.mark.stack
