@@ -22,7 +22,9 @@ from chalicelib.files.models import (
 from chalicelib.files.names import extension
 
 PART = "file"  # what an error names
-WINDOW = 66_000  # bytes looked at from both ends: a ZIP file's directory ends at most 65,557 bytes before the end
+# Bytes looked at from both ends: a photograph's size may stand behind several segments of 64 KB, and the mark that ends
+# a ZIP file at most 65,557 bytes before its end.
+WINDOW = 256 * 1024
 
 INLINE = frozenset(
     {
@@ -84,9 +86,10 @@ _EXECUTABLES = (
 )
 _FLASH = (b"FWS", b"CWS", b"ZWS")
 _IN_ARCHIVES = (b"META-INF/MANIFEST.MF", b"AndroidManifest.xml", b"classes.dex", b"vbaProject.bin")
+# Three letters turn up by chance among the bytes of one picture in ten thousand, so text must follow them.
 _MARKUP = re.compile(
-    rb"<(!doctype|html|head|body|script|svg|iframe|object|embed|style|title|table|img|meta|link|form|base|\?php|!\[cdata"
-    rb"|[a-z]+:script)[\s/>!\[]|javascript:|vbscript:|\+ADw-",
+    rb"<(!doctype|html|head|body|script|iframe|object|embed|style|title|table|meta|link|form|base|\?php|!\[cdata"
+    rb"|[a-z]+:script)[\s/>!\[]|<(svg|img)[\s/>][\s\x20-\x7e]{4}|on(load|error)=|javascript:|vbscript:|\+ADw-",
     re.IGNORECASE,
 )
 _STARTS_LIKE_MARKUP = re.compile(rb"<([!?/a-z])", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Dying at every call a piece of work makes, one after the other."""
+"""A process that dies before or after each of the calls it makes, one run for each."""
 
 from collections.abc import Callable
 from typing import Any
