@@ -32,6 +32,7 @@ from chalicelib.events import log_store
 from chalicelib.events import routes as events_routes
 from chalicelib.events.dispatcher import dispatch, read_frequent_with, subscribe
 from chalicelib.events.sweeper import sweep
+from chalicelib.files import cascades as files_cascades
 from chalicelib.files import routes as files_routes
 from chalicelib.files import workers as files_workers
 from chalicelib.health import routes as health_routes
@@ -106,9 +107,9 @@ jobs.run_in_stages(
 jobs.run_in_stages(DELETE_JOB, cascades.delete_notes, visitors_merges.follow_contact, merges.follow_contact)
 jobs.run_in_stages(BLOCK_JOB, merges.follow_block)
 jobs.run_in_stages(VISITOR_JOB, merges.follow_visitor)
-jobs.run_in_stages(messages_merging.MERGE_JOB, messages_merging.move_messages)
+jobs.run_in_stages(messages_merging.MERGE_JOB, messages_merging.move_messages, messages_merging.move_files)
 jobs.run_in_stages(bulk.BULK_JOB, bulk.collect, bulk.change_next)
-jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows)
+jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows, files_cascades.delete_files)
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
 
 read_frequent_with(messages_store.undispatched)

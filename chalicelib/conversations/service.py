@@ -216,6 +216,11 @@ def creating(conversation: Conversation, actor: Actor) -> list[Write]:
     return [*store.creating(conversation), *outbox.event_writes(rows, conversation.id, 0, [event])]
 
 
+def requiring(tenant_id: str, conversation_id: str) -> Write:
+    """Return the condition that a conversation is neither deleted nor merged, for what is being tied to it."""
+    return store.requiring(tenant_id, conversation_id)
+
+
 def changing_for_message(before: Conversation, after: Conversation, actor: Actor) -> list[Write]:
     """Return the writes that a message brings besides its own row."""
     events = status_events(before, after, actor)

@@ -297,6 +297,11 @@ def next_in_facet(tenant_id: str, kind: str, value: str, after: str | None) -> t
     return (found.items[0]["sk"] if found.items else None), found.more
 
 
+def requiring(tenant_id: str, conversation_id: str) -> Write:
+    """Return the condition that a conversation is there, neither deleted nor merged into another one."""
+    return tenant_rows(tenant_id).checking(conversation_id, "meta", when={"gone": None, "into": None}, exists=True)
+
+
 def load(
     tenant_id: str, conversation_ids: Iterable[str], also: Iterable[Key] = ()
 ) -> tuple[dict[str, Conversation], Mapping[Key, Item]]:

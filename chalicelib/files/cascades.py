@@ -1,7 +1,10 @@
-"""The step of a job that deletes a conversation: its files go with it."""
+"""Steps of the jobs that delete or merge conversations: their files go with them."""
+
+from collections.abc import Callable
 
 from chalicelib.core.table import Write
 from chalicelib.files import store
+from chalicelib.files.models import File
 from chalicelib.files.service import deleting
 from chalicelib.jobs.models import Job, Step
 
@@ -11,6 +14,15 @@ SYSTEM = {"type": "system", "id": "parley"}
 
 def delete_files(job: Job) -> Step:
     """Delete the next files of the conversation that the job's `conversation_id` names."""
+    return _each(job, lambda file: deleting(file, SYSTEM), news=True)
+
+
+def move_files(job: Job) -> Step:
+    """Tie the next files of a merged conversation to the one it was merged `into`."""
+    return _each(job, lambda file: store.moving(file, job.args["into"]), news=False)
+
+
+def _each(job: Job, deal_with: Callable[[File], list[Write]], *, news: bool) -> Step:
     conversation_id = job.args["conversation_id"]
     file_ids, more = store.first_of_conversation(job.tenant_id, conversation_id, FILES_A_STEP)
     if not file_ids:
@@ -19,7 +31,7 @@ def delete_files(job: Job) -> Step:
     writes: list[Write] = []
     for file_id in file_ids:
         if file := files.get(file_id):
-            writes += deleting(file, SYSTEM)
+            writes += deal_with(file)
         else:
             writes.append(store.forgetting(job.tenant_id, conversation_id, file_id))
-    return Step(writes, done=len(file_ids), finished=not more, changed=tuple(files))
+    return Step(writes, done=len(file_ids), finished=not more, changed=tuple(files) if news else ())

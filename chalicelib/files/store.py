@@ -101,6 +101,17 @@ def first_of_conversation(tenant_id: str, conversation_id: str, limit: int) -> t
     return [item["sk"] for item in found.items], found.more
 
 
+def moving(file: File, conversation_id: str) -> list[Write]:
+    """Return the writes that tie a file, as it was read, to the conversation that its own was merged into."""
+    rows = tenant_rows(file.tenant_id)
+    when = {"status": file.status, "conversation_id": file.conversation_id}
+    return [
+        rows.updating(file.id, "meta", set_={"conversation_id": conversation_id}, when=when),
+        rows.deleting(of_conversation(str(file.conversation_id)), file.id),
+        rows.putting(of_conversation(conversation_id), file.id, {}),
+    ]
+
+
 def forgetting(tenant_id: str, conversation_id: str, file_id: str) -> Write:
     """Return the write that takes a file off a conversation's list."""
     return tenant_rows(tenant_id).deleting(of_conversation(conversation_id), file_id)
@@ -108,7 +119,7 @@ def forgetting(tenant_id: str, conversation_id: str, file_id: str) -> Write:
 
 def everything(tenant_id: str) -> Source:
     """Return all ready files of a tenant, newest first."""
-    partitions = [partition(shard) for shard in range(settings().index_shards)]
+    partitions = [partition(shard) for shard in range(settings().index_shards_read)]
     return Source(tenant_rows(tenant_id), partitions, "activity")
 
 

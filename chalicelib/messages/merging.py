@@ -26,6 +26,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import InvalidError, PreconditionFailedError
 from chalicelib.core.table import ConditionFailedError, StaleError, retrying, tenant_rows, transact
 from chalicelib.events import dispatcher, outbox
+from chalicelib.files import cascades
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.models import Job, Step
 from chalicelib.messages import store
@@ -91,6 +92,14 @@ def move_messages(job: Job) -> Step:
     writes += [write for pair in zip(messages, moved, strict=True) for write in store.moving(*pair)]
     writes += conversations.changing_for_message(target, replace(target, hot=hot), conversations.SYSTEM)
     return Step(writes, done=len(moved), finished=not more, cursor="dispatched", changed=(target.id,))
+
+
+def move_files(job: Job) -> Step:
+    """Let the next files follow their messages; delete them if the one that stays is deleted meanwhile."""
+    if conversations.find_conversation(job.tenant_id, job.args["into"]) is None:
+        return cascades.delete_files(job)
+    step = cascades.move_files(job)
+    return replace(step, writes=[*step.writes, conversations.requiring(job.tenant_id, job.args["into"])])
 
 
 def _merge(source: Conversation, target: Conversation, actor: Actor) -> Job:

@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 
 import app  # noqa: F401 - the composition root: jobs and consumers are registered
-from chalicelib.core.table import transact
-from chalicelib.files.cascades import FILES_A_STEP, delete_files
-from chalicelib.jobs import service as jobs
+from chalicelib.files.cascades import FILES_A_STEP
 from tests.support.chats import messages_of, new_chat, reply
 from tests.support.files import FILES, OWN_FILES, pdf, png, started, uploaded
 from tests.support.queues import drain
@@ -151,15 +149,29 @@ class TestConversationsEnd:
         kept = uploaded(owner)["id"]
         reply(owner, other, attachments=[kept])
         owner.delete(f"{FILES}/{sent[0]}")
-        jobs.run_in_stages("test.delete", delete_files)
-        job, writes = jobs.starting(
-            site.id, "test.delete", {"conversation_id": conversation}, {"type": "system", "id": "parley"}
-        )
-        transact(writes)
-        jobs.started(job)
+        assert owner.delete(f"/v1/conversations/{conversation}").status == 204
         drain(services)
-        assert jobs.get_job(site.id, job.id).done == len(sent) - 1
         assert {owner.get(f"{FILES}/{each}").status for each in sent} == {404}
         assert owner.get(f"{FILES}/{kept}").status == 200
         assert len(services.objects.present()) == 1
         assert owner.get(f"{FILES}/usage").json["files"] == 1
+
+    def test_they_follow_a_merge_and_are_deleted_with_the_one_that_stays(self, site, services, owner, chat):
+        gone, stays = chat.begin(), chat.begin()
+        sent = [uploaded(owner)["id"] for _ in range(FILES_A_STEP + 1)]
+        for file_id in sent:
+            assert reply(owner, gone, attachments=[file_id]).status == 201
+        assert owner.post(f"/v1/conversations/{gone}/merge", {"into": stays}).status == 202
+        drain(services)
+        shown = [each["id"] for message in messages_of(owner, stays) for each in message["attachments"]]
+        assert shown == sent
+        owner.delete(f"/v1/conversations/{stays}")
+        drain(services)
+        assert {owner.get(f"{FILES}/{each}").status for each in sent} == {404}
+        assert not services.objects.present()
+
+    def test_a_deleted_message_shows_none(self, owner, chat):
+        conversation = chat.begin()
+        said = reply(owner, conversation, attachments=[uploaded(owner)["id"]]).json
+        assert owner.delete(f"/v1/conversations/{conversation}/messages/{said['id']}").status == 204
+        assert messages_of(owner, conversation)[-1]["attachments"] == []
