@@ -47,6 +47,7 @@ class Settings:
     cognito_issuer: str  # of the user pool whose users are ours; empty: we have our own
     cognito_client_ids: frozenset[str]  # the pool's app clients whose tokens count
     cognito_jwks_url: str  # where the pool publishes its keys
+    allow_loopback_webhooks: bool  # http:// and this machine as a webhook's target; a deploy refuses it
 
 
 @lru_cache(maxsize=1)
@@ -88,4 +89,5 @@ def settings() -> Settings:
         cognito_issuer=cognito_issuer,
         cognito_client_ids=frozenset(env.get("PARLEY_COGNITO_CLIENT_IDS", "").replace(",", " ").split()),
         cognito_jwks_url=env.get("PARLEY_COGNITO_JWKS_URL") or f"{cognito_issuer}/.well-known/jwks.json",
+        allow_loopback_webhooks=env.get("PARLEY_ALLOW_LOOPBACK_WEBHOOKS", "") == "1",
     )
