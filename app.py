@@ -30,7 +30,7 @@ from chalicelib.core.http import App
 from chalicelib.core.queue import process
 from chalicelib.events import log_store
 from chalicelib.events import routes as events_routes
-from chalicelib.events.dispatcher import dispatch, read_frequent_with, subscribe
+from chalicelib.events.dispatcher import dispatch, read_frequent_with, subscribe, subscribe_to_batches
 from chalicelib.events.sweeper import sweep
 from chalicelib.files import cascades as files_cascades
 from chalicelib.files import routes as files_routes
@@ -54,6 +54,10 @@ from chalicelib.tenants.service import also_create
 from chalicelib.visitors import merges as visitors_merges
 from chalicelib.visitors import routes as visitors_routes
 from chalicelib.visitors.linking import FOLLOW_JOB as VISITOR_JOB
+from chalicelib.webhooks import deliveries as webhooks_deliveries
+from chalicelib.webhooks import mails as webhooks_mails
+from chalicelib.webhooks import routes as webhooks_routes
+from chalicelib.webhooks import workers as webhooks_workers
 from chalicelib.widgets import routes as widgets_routes
 from chalicelib.widgets.service import admits, start_tenant
 
@@ -90,6 +94,7 @@ APIS = [
     files_routes.api,
     files_routes.visitor_api,
     events_routes.api,
+    webhooks_routes.api,
     jobs_routes.api,
     health_routes.api,
 ]
@@ -112,6 +117,8 @@ jobs.run_in_stages(bulk.BULK_JOB, bulk.collect, bulk.change_next)
 jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows, files_cascades.delete_files)
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
 
+jobs.run_in_stages(webhooks_deliveries.REPLAY_JOB, webhooks_deliveries.deliver_again_stage)
+
 read_frequent_with(messages_store.undispatched)
 log_store.read_rows_with("m#", messages_store.event_from_item)
 CONSUMERS = (
@@ -122,9 +129,11 @@ CONSUMERS = (
     jobs.on_event,
     notifications.on_event,
     files_workers.on_event,
+    webhooks_mails.on_event,
 )
 for consumer in CONSUMERS:
     subscribe(consumer)
+subscribe_to_batches(webhooks_deliveries.on_events)
 
 
 # At most 20 at once, so that a burst of events leaves the account's other functions room; mails at SES's pace.
@@ -152,6 +161,18 @@ def take_mail_feedback(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
 def remind(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Mail whoever has not read what was written to them some minutes ago."""
     return process(event.to_dict(), event.context, notifications_workers.remind)
+
+
+@app.on_sqs_message(queue="parley-${Stage}-webhooks", batch_size=10, name="deliver_webhooks", maximum_concurrency=20)
+def deliver_webhooks(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Send the deliveries of a batch, all at the same time: each waits for somebody else's server."""
+    return process(event.to_dict(), event.context, webhooks_workers.send, together=True)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep_deliveries")
+def sweep_deliveries(_event: object) -> None:
+    """Send on the webhook deliveries that are due, and what a lost queue message left behind."""
+    webhooks_workers.sweep_due()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep_pending")

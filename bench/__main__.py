@@ -64,12 +64,19 @@ def _enumeration(quick: bool) -> list[Figure]:
     return enumeration.run(quick=quick)
 
 
+def _webhooks(quick: bool) -> list[Figure]:
+    from bench import webhooks
+
+    return webhooks.run(quick=quick)
+
+
 # The stack and the package first: they want this process's environment untouched.
 SECTIONS: dict[str, Callable[[bool], list[Figure]]] = {
     "serving": _serving,
     "package": _package,
     "sizes": _sizes,
     "enumeration": _enumeration,
+    "webhooks": _webhooks,
 }
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from chalicelib.conversations import service as conversations
 from chalicelib.conversations.listing import ListConversations
 from chalicelib.conversations.models import Cold
 from chalicelib.core import clock
+from chalicelib.core.config import settings
 from chalicelib.core.http import PageQuery, Principal, Role
 from chalicelib.core.table import tenant_rows, transact
 from chalicelib.events import outbox
@@ -74,6 +75,7 @@ class TenantSeed:
             **people,
             **self._new_keys(tenant),
             "widget": {"id": widget.id, "client_token": widget.client_token},
+            "webhook_loopback_allowed": settings().allow_loopback_webhooks,
         }
 
     def _owner_account(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ class Settings:
     files_bucket: str
     files_url: str  # public base URL of the files, no slash at the end: what stands before the key
     uploads_url: str  # where browsers post files; empty: the bucket's own address
+    webhooks_queue_url: str
     keys_secret: str  # Secrets Manager id of the signing keys and the pepper
     api_url: str  # public base URL of this API, no slash at the end; also the token issuer
     mail_from: str
@@ -65,6 +66,7 @@ def settings() -> Settings:
         files_bucket=env["PARLEY_FILES_BUCKET"],
         files_url=env["PARLEY_FILES_URL"].rstrip("/"),
         uploads_url=env.get("PARLEY_UPLOADS_URL", "").rstrip("/"),
+        webhooks_queue_url=env["PARLEY_WEBHOOKS_QUEUE_URL"],
         keys_secret=env["PARLEY_KEYS_SECRET"],
         api_url=env["PARLEY_API_URL"].rstrip("/"),
         mail_from=env["PARLEY_MAIL_FROM"],

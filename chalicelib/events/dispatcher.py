@@ -6,7 +6,7 @@ of `dpos` are one transaction, so counting twice is impossible.
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, Rows, StaleError, rows_of, run, transact
@@ -18,9 +18,11 @@ BATCH = 100  # events read at a time
 MAX_SECONDS = 2.0  # an aggregate that still gets news is then continued from the queue: ten share a function's 30 s
 
 Consumer = Callable[[Event], None]
+BatchConsumer = Callable[[Rows, Sequence[Event]], int]
 FrequentReader = Callable[[Rows, str, Item, int], list[Event]]
 
 _consumers: list[Consumer] = []
+_batch_consumers: list[BatchConsumer] = []
 _frequent_readers: list[FrequentReader] = []
 
 
@@ -31,6 +33,15 @@ class MissingEventError(Exception):
 def subscribe(consumer: Consumer) -> None:
     """Let `consumer` see every event. It may see one more than once, and must not mind. Called from app.py."""
     _consumers.append(consumer)
+
+
+def subscribe_to_batches(consumer: BatchConsumer) -> None:
+    """Like `subscribe`, for one that reads something for all events of a batch, which are of one aggregate.
+
+    It returns with how many of them, from the first, it is done: the dispatcher comes back with the others. At least
+    one, unless there is none.
+    """
+    _batch_consumers.append(consumer)
 
 
 def read_frequent_with(reader: FrequentReader) -> None:
@@ -49,6 +60,8 @@ def dispatch(full_pk: str) -> None:
         events = _undispatched(rows, pk, meta)
         if not events and meta["dpos"] != meta["pos"]:
             raise MissingEventError(f"{full_pk} after {meta['dpos']}")
+        for together in _batch_consumers:
+            events = events[: together(rows, events)]
         for event in events:
             for consumer in _consumers:
                 consumer(event)

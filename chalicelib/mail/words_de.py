@@ -81,6 +81,20 @@ GERMAN = Words(
             "Der Link funktioniert einmal und sieben Tage lang. Wenn Sie nicht wissen, wer Sie eingeladen hat, "
             "tun Sie nichts.",
         ),
+        "webhook_failing": Template(
+            "{tenant}: Webhooks an {host} kommen nicht an",
+            "Seit {since} ist nichts angekommen, was Parley an den Webhook-Endpunkt {webhook} von „{tenant}“ bei "
+            "{host} geschickt hat. GET /v1/webhooks/{webhook}/deliveries zeigt, was zurückkam.",
+            after="Nach fünf Tagen ohne Erfolg wird der Endpunkt abgeschaltet. Was nicht angekommen ist, kann 30 Tage "
+            "lang noch einmal geschickt werden.",
+        ),
+        "webhook_disabled": Template(
+            "{tenant}: Der Webhook-Endpunkt bei {host} ist abgeschaltet",
+            "Parley schickt nichts mehr an den Webhook-Endpunkt {webhook} von „{tenant}“ bei {host}: Er hat gemeldet, "
+            "dass es ihn nicht mehr gibt (410), oder fünf Tage lang ist dort nichts angekommen.",
+            after="Wenn er wieder funktioniert, schalten Sie ihn mit PATCH /v1/webhooks/{webhook} ein und lassen Sie "
+            "noch einmal schicken, was ihm fehlt.",
+        ),
         "assigned": Template(
             "{tenant}: Gespräch {number} gehört Ihnen",
             "Das Gespräch {number} von „{tenant}“ wurde Ihnen zugewiesen.",

@@ -75,6 +75,20 @@ ENGLISH = Words(
             "Accept the invitation",
             "The link works once, for seven days. If you don't know who invited you, do nothing.",
         ),
+        "webhook_failing": Template(
+            "{tenant}: webhooks to {host} do not arrive",
+            "Since {since}, nothing that Parley sent to the webhook endpoint {webhook} of “{tenant}” at {host} has "
+            "arrived. GET /v1/webhooks/{webhook}/deliveries shows what came back.",
+            after="After five days without a success the endpoint is disabled. What was not delivered can be sent "
+            "again for 30 days.",
+        ),
+        "webhook_disabled": Template(
+            "{tenant}: the webhook endpoint at {host} is disabled",
+            "Parley sends nothing more to the webhook endpoint {webhook} of “{tenant}” at {host}: it said that it is "
+            "gone (410), or nothing had arrived there for five days.",
+            after="When it works again, enable it with PATCH /v1/webhooks/{webhook}, and have sent again what it "
+            "missed.",
+        ),
         "assigned": Template(
             "{tenant}: conversation {number} is yours",
             "Conversation {number} of “{tenant}” was assigned to you.",

@@ -38,6 +38,11 @@ def find_member(tenant_id: str, user_id: str) -> Member | None:
     return store.find_member(tenant_id, user_id) if ids.is_id("usr", user_id) else None
 
 
+def list_admins(tenant_id: str) -> list[Member]:
+    """Return who is told of what only they can mend: owners and admins. One query."""
+    return [member for member in store.list_members(tenant_id)[0] if member.role >= Role.ADMIN]
+
+
 def _place(one: Member | Invitation) -> str:
     since = one.joined_at if isinstance(one, Member) else one.created_at
     return f"{since:013d}#{one.id}"

@@ -16,6 +16,7 @@ from chalicelib.tenants import store
 from chalicelib.tenants.api_keys import authenticate_key
 from chalicelib.tenants.audit import commit, notify_tenant, recording, recording_at
 from chalicelib.tenants.invitations import accepting, find_invitation
+from chalicelib.tenants.members import list_admins
 from chalicelib.tenants.models import (
     MAX_MEMBERSHIPS,
     CreatedTenant,
@@ -55,6 +56,7 @@ __all__ = [
     "get_person",
     "get_tenant",
     "is_member",
+    "list_admins",
     "list_my_tenants",
     "list_tenants",
     "new_person_write",

@@ -33,6 +33,14 @@ def test_times_of_known_and_unknown_addresses_are_compared_for_each_operation(tm
 
 
 @pytest.mark.stack
+def test_every_delivery_is_done_and_each_attempt_has_its_id(tmp_path):
+    found = figures("webhooks", output=tmp_path / "bench.json")
+    assert found["webhooks: delivered"] == 40 * 20
+    assert found["webhooks: exhausted"] == 9 * 20
+    assert found["webhooks: canceled"] == 20  # the one that is gone
+
+
+@pytest.mark.stack
 def test_cpu_and_requests_a_second_are_measured(tmp_path):
     found = figures("serving", output=tmp_path / "bench.json")
     assert {"visitor send, 8 clients", "conversation list, 8 clients"} <= found.keys()

@@ -18,6 +18,7 @@ from tests.support.files import FILES, OWN_FILES, posted, started, uploaded
 from tests.support.identity import new_secret, prove, proven, signed
 from tests.support.queues import drain
 from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_user
+from tests.support.webhooks import PUBLIC_URL, WEBHOOKS
 
 Send = Callable[[], Answer]
 
@@ -438,6 +439,25 @@ def _on_file(method: str, end: str = "") -> Prepare:
     return prepare
 
 
+def _on_webhook(method: str, end: str = "", body: object = None) -> Prepare:
+    return _on_made(WEBHOOKS, WEBHOOK, method, end, body)
+
+
+def _on_delivery(method: str, end: str = "") -> Prepare:
+    """One that is over: its endpoint was disabled before it could be sent."""
+
+    def prepare(world: World) -> Send:
+        owner = world.tenant.owner.client
+        url = f"{WEBHOOKS}/{owner.post(WEBHOOKS, WEBHOOK).json['id']}"
+        delivery = owner.post(f"{url}/test").json["id"]
+        owner.patch(url, {"status": "disabled"})
+        drain(world.services)
+        owner.patch(url, {"status": "enabled"})
+        return lambda: owner.send(method, f"{url}/deliveries/{delivery}{end}")
+
+    return prepare
+
+
 def _complete(world: World) -> Send:
     found = posted(world.services, world.tenant.owner.client, b"hello")
     return lambda: world.tenant.owner.client.post(f"{FILES}/{found}/complete")
@@ -471,6 +491,9 @@ def _public(url: str) -> Prepare:
 KEY, WIDGET, COMPANY = {"name": "key"}, {"name": "widget"}, {"name": "company"}
 START = {"name": "a.txt", "content_type": "text/plain", "size": 5}
 ATTRIBUTES, COMPANIES = "/v1/custom-attributes", "/v1/companies"
+# It wants what no request here causes, so that it adds nothing to what others cost.
+WEBHOOK = {"url": PUBLIC_URL, "events": ["webhook.failing"]}
+RANGE = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
 
 
 def _on_message(method: str, body: object = None) -> Prepare:
@@ -637,6 +660,19 @@ REQUESTS: dict[str, Prepare] = {
     "POST /mail/unsubscribe": _unsubscribe("POST"),
     "GET /mail/chat": _back_to_chat,
     "GET /v1/events": _settled_events,
+    "GET /v1/webhooks": _v1("GET", WEBHOOKS),
+    "POST /v1/webhooks": _v1("POST", WEBHOOKS, WEBHOOK),
+    "GET /v1/webhooks/{webhook_id}": _on_webhook("GET"),
+    "PATCH /v1/webhooks/{webhook_id}": _on_webhook("PATCH", "", {"description": "New"}),
+    "DELETE /v1/webhooks/{webhook_id}": _on_webhook("DELETE"),
+    "POST /v1/webhooks/{webhook_id}/rotate-secret": _on_webhook("POST", "/rotate-secret"),
+    "POST /v1/webhooks/{webhook_id}/test": _on_webhook("POST", "/test"),
+    "POST /v1/webhooks/{webhook_id}/replay": _on_webhook("POST", "/replay", RANGE),
+    "GET /v1/webhooks/{webhook_id}/deliveries": _on_webhook("GET", "/deliveries"),
+    "GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}": _on_delivery("GET"),
+    "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": _on_delivery("POST", "/replay"),
+    "GET /v1/events/schemas": _public("/v1/events/schemas"),
+    "GET /v1/events/schemas/{event_type}": _public("/v1/events/schemas/message.created"),
     "GET /health": _public("/health"),
     "GET /health/ready": _public("/health/ready"),
     "GET /v1/openapi.json": _public("/v1/openapi.json"),

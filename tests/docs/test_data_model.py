@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 import app as product
@@ -14,12 +15,16 @@ from chalicelib.core import aws, clock, table
 from chalicelib.core.aws import Params, Proceed
 from chalicelib.core.config import settings
 from chalicelib.core.table import rows_of, run, transact
+from chalicelib.events.models import EventOut, event_from_item
 from chalicelib.events.sweeper import MAX_PASSES
 from chalicelib.files.cascades import SYSTEM, delete_files
 from chalicelib.jobs import service as jobs
 from chalicelib.mail import feedback
 from chalicelib.mail import store as mail_store
+from chalicelib.messages import store as messages_store
 from chalicelib.notifications import links
+from chalicelib.webhooks import workers
+from chalicelib.webhooks.catalogue import EVENT_TYPES, schema_of
 from local import demo
 from tests.budgets.account import known_pool_user
 from tests.support.chats import HOST, ORIGIN, Chat, new_chat, reply, unique
@@ -30,11 +35,13 @@ from tests.support.identity import new_secret, proven, signed
 from tests.support.mails import Post, identified, link_of
 from tests.support.people import PASSWORD, link_token, logged_in, new_email, registered, signed_in
 from tests.support.queues import drain
+from tests.support.receivers import Receiver
 from tests.support.schedules import tick
 from tests.support.settings import changed
 from tests.support.tables import Watch
 from tests.support.tenants import invite, new_key, new_member, new_tenant
 from tests.support.totp import with_totp
+from tests.support.webhooks import WEBHOOKS, deliveries_of, delivery, new_webhook
 
 pytestmark = pytest.mark.xdist_group("data-model")  # one run of the scenario serves all
 
@@ -84,6 +91,8 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
     chats(services)
     contacts(services)
     files(services)
+    with changed(ALLOW_LOOPBACK_WEBHOOKS="1"):
+        webhooks(services, monkeypatch)
     with changed(**{f"{kind}_REQUESTS": "1000" for kind in ("USER", "KEY", "VISITOR", "TENANT", "TENANT_VISITOR")}):
         limits()
     mails(services)
@@ -262,6 +271,7 @@ def contacts(services: Any) -> None:
     assert owner.post(f"{known}/block").status == 200
     drain(services)
     assert chat.say(opened).status == 403
+    assert owner.post(f"{known}/unblock").status == 200
     for contact in (kim, ana):
         assert owner.post(f"{known}/identify", {"contact_id": contact["id"]}).status == 200
         drain(services)
@@ -277,6 +287,37 @@ def contacts(services: Any) -> None:
     for path in (f"companies/{company}", f"contacts/{kim['id']}", f"custom-attributes/{attribute}"):
         assert owner.delete(f"/v1/{path}").status == 204
     drain(services)
+
+
+def webhooks(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "BREAKS_AFTER", 1)
+    tenant, receiver = new_tenant(domain=HOST), Receiver()
+    owner, began = new_key(tenant), clock.now_ms()
+    more = {"description": "CRM"}
+    gone, webhook = (new_webhook(owner, receiver.url, ["company.created"], **more) for _ in range(2))
+    url = f"{WEBHOOKS}/{webhook['id']}"
+    assert owner.post(f"{url}/rotate-secret").status == owner.patch(url, {"events": ["*"]}).status == 200
+    new_company(owner)
+    drain(services)
+    receiver.answers = [(410, {}, b"gone")]
+    test = owner.post(f"{WEBHOOKS}/{gone['id']}/test").json["id"]
+    drain(services)
+    assert owner.patch(f"{WEBHOOKS}/{gone['id']}", {"status": "enabled"}).status == 200
+    assert owner.post(f"{WEBHOOKS}/{gone['id']}/deliveries/{test}/replay").status == 200
+    receiver.always = (500, {}, b"no")
+    new_company(owner)
+    drain(services)
+    assert deliveries_of(owner, webhook, "&status=pending")
+    assert delivery(owner, webhook, deliveries_of(owner, webhook)[-1]["id"])["log"]
+    body = {"since": clock.rfc3339(began), "until": clock.rfc3339(clock.now_ms())}
+    with later(2 * DAY_MS):
+        tick(product.sweep_deliveries)
+        drain(services)
+        assert owner.post(f"{url}/replay", body).status == 202
+        drain(services)
+    assert owner.get(WEBHOOKS).status == 200
+    assert owner.delete(url).status == 204
+    receiver.close()
 
 
 def limits() -> None:
@@ -321,6 +362,21 @@ def files(services: Any) -> None:
     transact(writes)
     jobs.started(job)
     drain(services)
+
+
+def test_every_event_of_the_log_fits_the_schema_of_its_type(seen):
+    found = [
+        messages_store.event_from_item(row) if row["sk"][:2] == "m#" else event_from_item(row) for row in seen.logged
+    ]
+    types = {event.type for event in found}
+    for event in found:
+        check(EventOut.of(event).model_dump(mode="json"))
+    assert set(EVENT_TYPES) - types == {"webhook.test"}, "the scenario lacks some"
+
+
+def check(event: dict[str, Any]) -> None:
+    schema = schema_of(event["type"])
+    jsonschema.validate(event, schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
 
 
 def test_every_row_written_is_documented_with_its_attributes_and_no_other(seen):

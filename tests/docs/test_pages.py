@@ -32,7 +32,9 @@ def test_every_link_between_pages_leads_somewhere():
 
 def test_no_page_is_long():
     def lines(page: Path) -> int:
-        return len(page.read_text().splitlines())
+        return sum(
+            not line.startswith("|") for line in page.read_text().splitlines()
+        )  # a table is not read, but searched
 
     pages = (ROOT / "docs").glob("*.md")
     assert not [

@@ -60,7 +60,8 @@ def test_the_file_has_the_documented_keys_and_none_of_features_that_do_not_exist
     assert seeded.keys() == {"base_url", "mail_url", "tenants"}
     assert (seeded["base_url"], seeded["mail_url"]) == (BASE, f"{BASE}/_local/mail")
     for tenant, name in zip(seeded["tenants"], ("Acme", "Globex"), strict=True):
-        assert tenant.keys() == {"id", "name", "slug", *ROLES, "api_key", "api_key_read", "api_key_test", "widget"}
+        keys = {"api_key", "api_key_read", "api_key_test"}
+        assert tenant.keys() == {"id", "name", "slug", *ROLES, *keys, "widget", "webhook_loopback_allowed"}
         assert tenant["name"] == name
         assert tenant["slug"].startswith(name.lower())
         assert all(tenant[role].keys() == {"id", "email", "password"} for role in ROLES)

@@ -42,6 +42,7 @@ class TestSubjectsAndNames:
     @example(tenant="Acme\r\nBcc: eve@example.com\x00\u2028", language="en", template="invitation")
     def test_a_tenants_name_stays_in_its_header(self, tenant, language, template):
         params = {"link": "https://api.test/?token=a", "tenant": tenant, "role": tenant, "number": tenant}
+        params |= {"host": tenant, "webhook": tenant, "since": tenant}
         with changed(MAIL_FROM="Parley <no-reply@parley.test>"):
             asked = workers.request_for(
                 mail(

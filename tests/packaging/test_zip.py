@@ -31,6 +31,7 @@ SETTINGS = {
     "PARLEY_EVENTS_QUEUE_URL": "https://queue.invalid/events",
     "PARLEY_MAIL_QUEUE_URL": "https://queue.invalid/mail",
     "PARLEY_REMINDERS_QUEUE_URL": "https://queue.invalid/reminders",
+    "PARLEY_WEBHOOKS_QUEUE_URL": "https://queue.invalid/webhooks",
     "PARLEY_KEYS_SECRET": "parley-prod-keys",
     "PARLEY_API_URL": "https://api.example.com",
     "PARLEY_MAIL_FROM": "no-reply@example.com",

@@ -17,6 +17,7 @@ class Services:
 
     def __init__(self, secret: str) -> None:
         self.queues: dict[str, deque[str]] = {}
+        self.delays: list[int] = []  # seconds, of every queue message; it can be drained at once all the same
         self.mails: list[dict[str, Any]] = []
         self.calls: list[tuple[str, str]] = []  # every AWS call, in order
         self.units = 0.0  # write capacity used since `reset`
@@ -35,6 +36,7 @@ class Services:
             return self.objects(operation, params)
         if (service, operation) == ("sqs", "send_message"):
             self.queues.setdefault(params["QueueUrl"], deque()).append(params["MessageBody"])
+            self.delays.append(params.get("DelaySeconds", 0))
             return {"MessageId": "-"}
         if (service, operation) == ("sqs", "get_queue_attributes"):
             waiting = len(self.queues.get(params["QueueUrl"], ()))

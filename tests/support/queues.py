@@ -12,7 +12,11 @@ MAX_ROUNDS = 100
 
 def drain(services: Services) -> None:
     """Dispatch events and send mails until both queues are empty; an unfinished record fails the test."""
-    consumers = [(settings().events_queue_url, app.dispatch_events), (settings().mail_queue_url, app.send_mail)]
+    consumers = [
+        (settings().events_queue_url, app.dispatch_events),
+        (settings().mail_queue_url, app.send_mail),
+        (settings().webhooks_queue_url, app.deliver_webhooks),
+    ]
     for _ in range(MAX_ROUNDS):
         waiting = [(take(services, url), consume) for url, consume in consumers]
         if not any(bodies for bodies, _ in waiting):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chalicelib.core.aws import Params, Proceed
+from chalicelib.core.items import Item, from_attributes
 
 _WRITES = {"put_item": "Put", "update_item": "Update", "delete_item": "Delete"}
 _ULID = "[0-9A-HJKMNP-TV-Z]{26}"
@@ -18,6 +19,7 @@ _KINDS = [
     (r"\b\d{13}\b", "<ms>"),
     (r"(?<=^[em]#)\d{10}$", "<n>"),
     (r"(?<=^ids#)\d{6}$", "<n>"),
+    (r"(?<=^t#<ulid>#)\d{4}$", "<number>"),
     (r"#\d{10}$", "#<s>"),
     (r"(?<=slug#).+", "<slug>"),
     (r"(?<=#u#domain#).+", "<domain>"),
@@ -32,6 +34,7 @@ _KINDS = [
     (r"(?<=<status>#)(usr_…|-)$", "<assignee>"),
     (r"(?<=#)\d+$", "<shard>"),
 ]
+_SLOT = re.compile(r"^k\d$")
 _COUNTERS = re.compile(r"^(conv_\w+|visitors|contacts|companies|files|file_bytes)$")
 
 
@@ -43,11 +46,15 @@ def shape(key: str) -> str:
 
 
 class Watch:
-    """An interceptor: rows by the shape of their keys, with their attributes; index entries; queries; keys read."""
+    """An interceptor: rows by the shape of their keys, with their attributes; index entries; queries; keys read.
+
+    And the rows of the log as they are.
+    """
 
     def __init__(self) -> None:
         self.pks: set[str] = set()  # of the rows put, as they are
         self.rows: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self.logged: list[Item] = []  # rows that stand in a tenant's log
         self._indexed: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.queries: set[tuple[str, str, str]] = set()
         self.read: set[tuple[str, str]] = set()
@@ -78,12 +85,20 @@ class Watch:
         key = _shapes(write["Item"] if kind == "Put" else write["Key"])
         if kind == "Put":
             self.pks.add(write["Item"]["pk"]["S"])
+            if "l_sk" in write["Item"]:
+                self.logged.append(from_attributes(write["Item"]))
         set_ = {name: value for name, value in _set(kind, write).items() if name not in {"pk", "sk"}}
-        self.rows[key] |= {"<counter>" if _COUNTERS.match(name) else name for name in set_}
+        self.rows[key] |= {_name(name) for name in set_}
         for index in "aolp":
             if partition := set_.get(f"{index}_pk"):
                 sort = set_.get(f"{index}_sk")
                 self._indexed[index, shape(partition["S"])].add(shape(sort["S"]) if sort else "as before")
+
+
+def _name(attribute: str) -> str:
+    if _COUNTERS.match(attribute):
+        return "<counter>"
+    return "<slot>" if _SLOT.match(attribute) else attribute
 
 
 def _set(kind: str, write: Params) -> dict[str, Any]:

@@ -1,44 +1,43 @@
-"""Servers on this machine that a webhook can be sent to."""
+"""Every test here works on the real engine with stand-ins for the other services, and on servers on this machine."""
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
-Serve = Callable[[Callable[[socket.socket], None]], int]
+from tests.support.aws import Services
+from tests.support.receivers import Answer, Listener, Receiver
+from tests.support.settings import changed
+
+
+@pytest.fixture(autouse=True)
+def _services(services: Services) -> Services:
+    return services
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def loopback() -> Iterator[None]:
+    """Allow targets on this machine, as the local stack does."""
+    with changed(ALLOW_LOOPBACK_WEBHOOKS="1"):
+        yield
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Answer], int]]:
     """Start a server whose connections are each given to a function; returns its port."""
-    listeners: list[socket.socket] = []
+    opened: list[Listener] = []
 
-    def start(answer: Callable[[socket.socket], None]) -> int:
-        listener = socket.create_server(("127.0.0.1", 0))
-        listeners.append(listener)
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=_one, args=(connection, answer), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        port: int = listener.getsockname()[1]
-        return port
+    def start(answer: Answer) -> int:
+        opened.append(Listener(answer))
+        return opened[-1].port
 
     yield start
-    for listener in listeners:
-        listener.shutdown(socket.SHUT_RDWR)
+    for listener in opened:
         listener.close()
 
 
-def _one(connection: socket.socket, answer: Callable[[socket.socket], None]) -> None:
-    with connection:
-        try:
-            answer(connection)
-        except OSError:
-            return  # the other side has gone
+@pytest.fixture
+def receiver(loopback: None) -> Iterator[Receiver]:
+    """A tenant's own server."""
+    found = Receiver()
+    yield found
+    found.close()

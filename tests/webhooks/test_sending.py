@@ -14,13 +14,8 @@ from cryptography.x509.oid import NameOID
 from chalicelib.webhooks import sending
 from chalicelib.webhooks.sending import post
 from chalicelib.webhooks.targets import Target
-from tests.support.settings import changed
 
-
-@pytest.fixture(autouse=True)
-def _loopback():
-    with changed(ALLOW_LOOPBACK_WEBHOOKS="1"):
-        yield
+pytestmark = pytest.mark.usefixtures("loopback")
 
 
 def here(port: int, path: str = "/hook") -> Target:
