@@ -13,6 +13,7 @@ from chalicelib.core.config import settings
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.http import Response
 from chalicelib.events.models import EventOut
+from chalicelib.files.showing import FileOut
 from chalicelib.jobs.models import JobOut
 from chalicelib.messages.models import MessageOut
 from chalicelib.tenants.schemas import ApiKeyOut, InvitationOut, MemberOut, TenantOut
@@ -25,6 +26,25 @@ Schema = dict[str, Any]
 
 class UnknownEventTypeError(NotFoundError):
     """There is no such type of event."""
+
+
+class MergedConversationOut(ConversationOut):
+    """A conversation that has gone into another one."""
+
+    merged_into: str
+
+
+class DeletedConversationOut(Response):
+    """What is left of a conversation that was deleted."""
+
+    id: str
+    number: int
+
+
+class DeletedFileOut(Response):
+    """What is left of a file that was deleted."""
+
+    id: str
 
 
 class DeletedContactOut(Response):
@@ -77,17 +97,28 @@ class EventType:
     without: frozenset[str] = frozenset()  # fields of the model that are not the event's business
 
 
+_QUOTES = frozenset({"last_message"})  # what somebody said may be deleted while the event is kept
+
 EVENT_TYPES: Mapping[str, EventType] = {
     "message.created": EventType("A visitor, an agent or a bot wrote, or an agent left a note.", MessageOut),
-    "conversation.created": EventType("A conversation was opened.", ConversationOut),
-    "conversation.updated": EventType("Its subject, tags, priority or the like changed.", ConversationOut),
-    "conversation.assigned": EventType("It was given to somebody, or to nobody.", ConversationOut),
-    "conversation.read": EventType("The team or the visitor has seen the newest message.", ConversationOut),
-    "conversation.pending": EventType("It waits for the visitor.", ConversationOut),
-    "conversation.snoozed": EventType("It was put aside until `snoozed_until`.", ConversationOut),
-    "conversation.closed": EventType("It was closed.", ConversationOut),
-    "conversation.reopened": EventType("It is open again: by a click, a message or its alarm.", ConversationOut),
-    "conversation.rated": EventType("The visitor rated it.", ConversationOut),
+    "message.updated": EventType("Its author changed a message.", MessageOut),
+    "message.deleted": EventType("A message was deleted; its place stays.", MessageOut),
+    "message.moved": EventType("A merge moved a message to another conversation.", MessageOut),
+    "conversation.created": EventType("A conversation was opened.", ConversationOut, _QUOTES),
+    "conversation.updated": EventType("Its subject, tags, priority or the like changed.", ConversationOut, _QUOTES),
+    "conversation.assigned": EventType("It was given to somebody, or to nobody.", ConversationOut, _QUOTES),
+    "conversation.read": EventType("The team or the visitor has seen the newest message.", ConversationOut, _QUOTES),
+    "conversation.pending": EventType("It waits for the visitor.", ConversationOut, _QUOTES),
+    "conversation.snoozed": EventType("It was put aside until `snoozed_until`.", ConversationOut, _QUOTES),
+    "conversation.closed": EventType("It was closed.", ConversationOut, _QUOTES),
+    "conversation.reopened": EventType(
+        "It is open again: by a click, a message or its alarm.", ConversationOut, _QUOTES
+    ),
+    "conversation.rated": EventType("The visitor rated it.", ConversationOut, _QUOTES),
+    "conversation.merged": EventType("It went into the one that `merged_into` names.", MergedConversationOut, _QUOTES),
+    "conversation.deleted": EventType("It was deleted, with its messages and files.", DeletedConversationOut),
+    "file.created": EventType("A file was uploaded and found harmless.", FileOut, frozenset({"download_url"})),
+    "file.deleted": EventType("A file was deleted.", DeletedFileOut),
     "visitor.created": EventType("Somebody opened the widget for the first time.", VisitorOut),
     "visitor.updated": EventType("A visitor's page or context changed.", VisitorOut),
     "visitor.identified": EventType("A visitor gave a name or an address, or was linked to a contact.", VisitorOut),

@@ -14,9 +14,17 @@ CODE = Path(__file__).resolve().parents[2] / "chalicelib"
 WRITING = {"NewEvent", "recording", "recording_at"}
 TYPE = re.compile(r"^[a-z]\w*\.[a-z]\w*$")
 FAMILIES = {type_.partition(".")[0] for type_ in EVENT_TYPES}
-# Of people, which are in no tenant's log; what a job tells itself; and variables of canned responses.
+# Of people, which are in no tenant's log; what is not logged; and variables of canned responses.
 UNLOGGED = {"user", "session"}
-OTHERS = {"job.continued", "visitor.name", "visitor.email", "agent.name", "tenant.name", "conversation.number"}
+OTHERS = {
+    "job.continued",
+    "file.discarded",
+    "visitor.name",
+    "visitor.email",
+    "agent.name",
+    "tenant.name",
+    "conversation.number",
+}
 
 
 def types_in(source: str) -> set[str]:
