@@ -18,6 +18,9 @@ EXEMPT = {
     "POST /v1/conversations/{conversation_id}/canned-responses/{canned_response_id}/render",
     "POST /v1/conversations/{conversation_id}/messages",
     "POST /v1/contacts/{contact_id}/notes",
+    "POST /v1/webhooks/{webhook_id}/test",
+    "POST /v1/webhooks/{webhook_id}/replay",
+    "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay",
     "PUT /v1/tenants/{tenant_id}/members/me/notifications",  # replaced whole, by the one person whose it is
 }
 # Objects whose only versions are "there" and "gone", files among them, messages, which are changed by their author
@@ -69,12 +72,14 @@ MAKE: dict[str, Make] = {
     "contact_id": lambda tenant: str(new_contact(tenant.owner.client)["id"]),
     "attribute_id": made("/v1/custom-attributes", {"key": "plan", "label": "Plan", "type": "text"}),
     "conversation_id": conversation,
+    "webhook_id": made("/v1/webhooks", {"url": "https://hooks.example.com/", "events": ["*"]}),
 }
 BODIES: dict[str, dict[str, object]] = {
     "PATCH /v1/tenants/{tenant_id}/members/{member_id}": {"role": "admin"},
     "PATCH /v1/custom-attributes/{attribute_id}": {"label": "New"},
     "PATCH /v1/canned-responses/{canned_response_id}": {"content": "New"},
     "PATCH /v1/conversations/{conversation_id}": {"subject": "New"},
+    "PATCH /v1/webhooks/{webhook_id}": {"description": "New"},
     "POST /v1/conversations/{conversation_id}/snooze": {"until": "2199-01-01T00:00:00Z"},
     "POST /v1/conversations/{conversation_id}/assign": {"assigned_to": None},
 }
