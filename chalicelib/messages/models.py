@@ -38,6 +38,8 @@ Content = Annotated[
     AfterValidator(_said_or_attached),
     Field(default="", validate_default=True, description="May be empty if there are attachments."),
 ]
+# What a message is changed to: there is no taking back all it says but by deleting it.
+NewContent = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT, strip_whitespace=True)]
 Attachments = Annotated[
     list[Annotated[str, StringConstraints(max_length=40)]],
     Field(max_length=MAX_ATTACHMENTS, description="Ids of files that are ready."),

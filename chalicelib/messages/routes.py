@@ -26,6 +26,7 @@ from chalicelib.messages.models import (
     Message,
     MessageDeletedError,
     MessageOut,
+    NewContent,
     NewMessage,
     NotTheAuthorError,
     Opened,
@@ -53,7 +54,7 @@ class SendMessage(Request):
 class EditMessage(Request):
     """What the message is to say instead."""
 
-    content: Content
+    content: NewContent
 
 
 class FirstMessage(Request):

@@ -15,6 +15,7 @@ from chalicelib.messages.models import (
     Content,
     Message,
     MessageDeletedError,
+    NewContent,
     NotTheAuthorError,
     Opened,
 )
@@ -62,7 +63,7 @@ class SaidMessage(Request):
 class EditOwnMessage(Request):
     """What the message is to say instead."""
 
-    content: Content
+    content: NewContent
 
 
 class BeginConversation(Request):

@@ -111,7 +111,7 @@ class TestDelete:
         drain(services)
         assert owner.get(f"{URL}?status=open&limit=1").json["pagination"]["total"] == 3
         (job,) = [event["data"]["id"] for event in events(tenant) if event["type"] == "job.completed"]
-        assert owner.get(f"/v1/jobs/{job}").json["progress"] == {"done": 2, "stage": 1, "stages": 1}
+        assert owner.get(f"/v1/jobs/{job}").json["progress"] == {"done": 2, "stage": 2, "stages": 2}
 
     def test_events_that_nobody_has_seen_yet_are_dispatched_before_they_go(self, services, tenant, chat):
         from chalicelib.events import dispatcher

@@ -25,7 +25,7 @@ def own_environment(monkeypatch):
 
 class TestEnvironment:
     def set(self):
-        queues = {f"parley-local-{name}": f"http://q/{name}" for name in ("events", "mail", "reminders")}
+        queues = {f"parley-local-{name}": f"http://q/{name}" for name in ("events", "mail", "reminders", "webhooks")}
         environment.set_environment(
             base_url="http://b", dynamodb="http://d", ministack="http://m", inner="http://i", queues=queues
         )
