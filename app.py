@@ -38,7 +38,6 @@ from chalicelib.files import workers as files_workers
 from chalicelib.health import routes as health_routes
 from chalicelib.jobs import routes as jobs_routes
 from chalicelib.jobs import service as jobs
-from chalicelib.mail import workers as mail_workers
 from chalicelib.messages import merging as messages_merging
 from chalicelib.messages import routes as messages_routes
 from chalicelib.messages import search as messages_search
@@ -46,7 +45,6 @@ from chalicelib.messages import store as messages_store
 from chalicelib.messenger import routes as messenger_routes
 from chalicelib.notifications import routes as notifications_routes
 from chalicelib.notifications import service as notifications
-from chalicelib.notifications import workers as notifications_workers
 from chalicelib.tenants import mails as tenants_mails
 from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
@@ -57,7 +55,6 @@ from chalicelib.visitors.linking import FOLLOW_JOB as VISITOR_JOB
 from chalicelib.webhooks import deliveries as webhooks_deliveries
 from chalicelib.webhooks import mails as webhooks_mails
 from chalicelib.webhooks import routes as webhooks_routes
-from chalicelib.webhooks import workers as webhooks_workers
 from chalicelib.widgets import routes as widgets_routes
 from chalicelib.widgets.service import admits, start_tenant
 
@@ -143,10 +140,15 @@ def dispatch_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 - Chalice's S
     return process(event.to_dict(), event.context, dispatch)
 
 
+# Workers are imported where they work: the API's function must start fast.
+
+
 @app.on_sqs_message(queue="parley-${Stage}-mail", batch_size=10, name="send_mail", maximum_concurrency=2)
 def send_mail(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Send the mails of a batch."""
-    return process(event.to_dict(), event.context, mail_workers.send)
+    from chalicelib.mail import workers
+
+    return process(event.to_dict(), event.context, workers.send)
 
 
 @app.on_sqs_message(
@@ -154,25 +156,33 @@ def send_mail(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
 )
 def take_mail_feedback(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Stop mail to addresses that bounced or complained."""
-    return process(event.to_dict(), event.context, mail_workers.take_feedback)
+    from chalicelib.mail import workers
+
+    return process(event.to_dict(), event.context, workers.take_feedback)
 
 
 @app.on_sqs_message(queue="parley-${Stage}-reminders", batch_size=10, name="remind", maximum_concurrency=5)
 def remind(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Mail whoever has not read what was written to them some minutes ago."""
-    return process(event.to_dict(), event.context, notifications_workers.remind)
+    from chalicelib.notifications import workers
+
+    return process(event.to_dict(), event.context, workers.remind)
 
 
 @app.on_sqs_message(queue="parley-${Stage}-webhooks", batch_size=10, name="deliver_webhooks", maximum_concurrency=20)
 def deliver_webhooks(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """Send the deliveries of a batch, all at the same time: each waits for somebody else's server."""
-    return process(event.to_dict(), event.context, webhooks_workers.send, together=True)
+    from chalicelib.webhooks import workers
+
+    return process(event.to_dict(), event.context, workers.send, together=True)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep_deliveries")
 def sweep_deliveries(_event: object) -> None:
     """Send on the webhook deliveries that are due, and what a lost queue message left behind."""
-    webhooks_workers.sweep_due()
+    from chalicelib.webhooks import workers
+
+    workers.sweep_due()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep_pending")

@@ -82,3 +82,10 @@ def client(services: Services) -> Client:
     from app import app
 
     return Client(app)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many made-up requests all workers together have sent; see `tests/fuzz`."""
+    told = [dict(report.user_properties) for report in terminalreporter.getreports("passed")]
+    if sent := sum(each.get("requests", 0) for each in told):
+        terminalreporter.write_line(f"{sent} made-up requests sent")

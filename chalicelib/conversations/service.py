@@ -287,6 +287,8 @@ def _commit(before: Conversation, after: Conversation, events: Sequence[NewEvent
     rows = tenant_rows(after.tenant_id)
     member: Write | None = None
     if after.hot.assigned_to not in (None, before.hot.assigned_to):
+        if not ids.is_id("usr", str(after.hot.assigned_to)):
+            raise NotAMemberError(param="assigned_to")  # an empty one is no key that the table would look up
         member = tenants.requiring_agent(after.tenant_id, str(after.hot.assigned_to))
     writes = [
         *store.changing(before, after),

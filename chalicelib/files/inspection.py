@@ -20,26 +20,13 @@ from chalicelib.files.models import (
     ProgramError,
 )
 from chalicelib.files.names import extension
+from chalicelib.files.showing import INLINE
 
 PART = "file"  # what an error names
 # Bytes looked at from both ends: a photograph's size may stand behind several segments of 64 KB, and the mark that ends
 # a ZIP file at most 65,557 bytes before its end.
 WINDOW = 256 * 1024
 
-INLINE = frozenset(
-    {
-        "image/png",
-        "image/jpeg",
-        "image/gif",
-        "image/webp",
-        "video/mp4",
-        "video/webm",
-        "audio/mpeg",
-        "audio/ogg",
-        "audio/wav",
-        "text/plain",
-    }
-)
 IMAGES = frozenset(kind for kind in INLINE if kind.startswith("image/"))
 UNKNOWN = "application/octet-stream"
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from chalicelib.core import clock, ids, keyring, ratelimit
 from chalicelib.core.errors import InvalidError
@@ -14,7 +15,6 @@ from chalicelib.core.table import NOTHING, ConditionFailedError, Key, StaleError
 from chalicelib.events import counters, outbox
 from chalicelib.events.models import NewEvent
 from chalicelib.files import s3_gateway, store
-from chalicelib.files.inspection import WINDOW, Verdict, check_claims, inspect
 from chalicelib.files.models import (
     REFUSALS,
     UPLOAD_S,
@@ -29,6 +29,9 @@ from chalicelib.files.models import (
 from chalicelib.files.names import clean
 from chalicelib.files.showing import FileOut, incoming_key, object_prefix
 
+if TYPE_CHECKING:
+    from chalicelib.files.inspection import Verdict
+
 Actor = dict[str, str]
 
 FILES, BYTES = "files", "file_bytes"  # the tenant's counters
@@ -42,6 +45,8 @@ def upload_file(tenant_id: str, actor: Actor, upload: Upload) -> File:
     """
     _limit(tenant_id, actor)
     name = clean(upload.name)
+    from chalicelib.files.inspection import WINDOW, check_claims, inspect  # noqa: PLC0415 - only uploads need it
+
     check_claims(name, upload.content_type)
     verdict = inspect(upload.data[:WINDOW], upload.data[-WINDOW:], len(upload.data), name)
     file = _new(tenant_id, actor, name, verdict.content_type, len(upload.data))
@@ -54,6 +59,8 @@ def upload_file(tenant_id: str, actor: Actor, upload: Upload) -> File:
 def start_upload(tenant_id: str, actor: Actor, name: str, content_type: str, size: int) -> Started:
     """Let a file be sent directly to the bucket: of this type, with this many bytes, under this key, for an hour."""
     _limit(tenant_id, actor)
+    from chalicelib.files.inspection import check_claims  # noqa: PLC0415 - as above
+
     check_claims(clean(name), content_type)
     file = _new(tenant_id, actor, clean(name), content_type, size)
     form = s3_gateway.upload_form(incoming_key(tenant_id, file.id), content_type, size, UPLOAD_S)
@@ -162,9 +169,11 @@ def _limit(tenant_id: str, actor: Actor) -> None:
         ratelimit.count_in_window(f"upload#{name}", VISITOR_UPLOADS, VISITOR_WINDOW_S)
 
 
-def _verdict(file: File, stored: s3_gateway.Stored) -> Verdict:
+def _verdict(file: File, stored: s3_gateway.Stored) -> "Verdict":
     if stored.size != file.size:
         raise SizeDiffersError(param="size")
+    from chalicelib.files.inspection import WINDOW, inspect  # noqa: PLC0415 - as above
+
     head = s3_gateway.read(stored, 0, WINDOW)
     tail = head if stored.size <= WINDOW else s3_gateway.read(stored, stored.size - WINDOW, WINDOW)
     return inspect(head, tail, stored.size, file.name)
@@ -175,7 +184,7 @@ def _part(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-def _make_ready(before: File, verdict: Verdict, part: str) -> File:
+def _make_ready(before: File, verdict: "Verdict", part: str) -> File:
     after = replace(
         before,
         status="ready",

@@ -7,9 +7,24 @@ from pydantic import Field
 from chalicelib.core.http import Response
 from chalicelib.core.http.schema import Timestamp
 from chalicelib.files import s3_gateway
-from chalicelib.files.inspection import INLINE
 from chalicelib.files.models import LINK_S, Attachment, File, Status
 from chalicelib.files.names import disposition
+
+# What a browser may show instead of saving it.
+INLINE = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/gif",
+        "image/webp",
+        "video/mp4",
+        "video/webm",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/wav",
+        "text/plain",
+    }
+)
 
 
 def object_prefix(tenant_id: str, file_id: str) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.package import SIZE_LIMIT_MB
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -15,9 +17,10 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
-def figures(*sections: str, output: Path) -> dict[str, float]:
+def figures(*sections: str, output: Path, kept: bool = True) -> dict[str, float]:
+    """Return what a bench measured; `kept` is False where a bound on time is `make bench`'s to judge, not a test's."""
     done = run("bench", "--quick", "--only", *sections, "--output", output)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0 or (not kept and done.returncode == 1), done.stdout + done.stderr
     return {each["name"]: each["value"] for each in json.loads(output.read_text())["figures"]}
 
 
@@ -48,9 +51,10 @@ def test_cpu_and_requests_a_second_are_measured(tmp_path):
 
 
 @pytest.mark.packaging
-def test_import_cost_and_size_are_measured_and_kept(tmp_path):
-    found = figures("package", output=tmp_path / "bench.json")
+def test_import_cost_and_size_are_measured_and_the_size_is_kept(tmp_path):
+    found = figures("package", output=tmp_path / "bench.json", kept=False)
     assert found.keys() == {"import CPU beside boto3 and one client", "deployment package"}
+    assert found["deployment package"] <= SIZE_LIMIT_MB
 
 
 @pytest.mark.stack

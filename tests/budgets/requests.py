@@ -61,9 +61,12 @@ def _as_visitor(method: str, end: str = "", body: object = None) -> Prepare:
     return prepare
 
 
-def _on_made(collection: str, make: Mapping[str, object], method: str, end: str = "", body: object = None) -> Prepare:
+Make = Mapping[str, object] | Callable[[], Mapping[str, object]]  # what may be there once only is made anew each time
+
+
+def _on_made(collection: str, make: Make, method: str, end: str = "", body: object = None) -> Prepare:
     def prepare(world: World) -> Send:
-        made = world.tenant.owner.client.post(collection, make)
+        made = world.tenant.owner.client.post(collection, make() if callable(make) else make)
         assert made.status == 201, made.text
         return lambda: world.tenant.owner.client.send(method, f"{collection}/{made.json['id']}{end}", body)
 
@@ -324,7 +327,7 @@ def _create_canned_response(world: World) -> Send:
 
 
 def _on_canned_response(method: str, end: str = "", body: object = None) -> Prepare:
-    return _on_made("/v1/canned-responses", _new_canned_response(), method, end, body)
+    return _on_made("/v1/canned-responses", _new_canned_response, method, end, body)
 
 
 def _render_for_conversation(world: World) -> Send:
@@ -343,7 +346,7 @@ def _create_contact(world: World) -> Send:
 
 
 def _on_contact(method: str, end: str = "", body: object = None) -> Prepare:
-    return _on_made(CONTACTS, _new_contact(), method, end, body)
+    return _on_made(CONTACTS, _new_contact, method, end, body)
 
 
 def _put_contact(world: World) -> Send:
@@ -424,7 +427,7 @@ def _create_attribute(world: World) -> Send:
 
 
 def _on_attribute(method: str, body: object = None) -> Prepare:
-    return _on_made(ATTRIBUTES, _new_attribute(), method, "", body)
+    return _on_made(ATTRIBUTES, _new_attribute, method, "", body)
 
 
 def _upload(world: World) -> Send:

@@ -259,7 +259,7 @@ class TestUpdate:
         assert not services.queues
 
     def test_only_members_can_be_assigned(self, tenant, found):
-        for stranger in (new_tenant().owner.user_id, ids.new("usr"), "x", "-", "a#b"):
+        for stranger in (new_tenant().owner.user_id, ids.new("usr"), "", "x", "-", "a#b"):
             answer = tenant.owner.client.patch(f"{URL}/{found}", {"assigned_to": stranger})
             assert (answer.status, answer.code) == (422, "not_a_member")
         assert conversation(tenant.owner.client, found)["assigned_to"] is None

@@ -9,7 +9,7 @@ from chalicelib.core import ids
 from chalicelib.core.http.route import Route
 from tests.support.chats import ORIGIN, Chat, new_chat, new_site, reply
 from tests.support.client import Answer, Client
-from tests.support.tenants import Organisation, anonymous
+from tests.support.tenants import Organisation, anonymous, new_tenant
 
 
 def routes() -> list[Route]:
@@ -217,3 +217,11 @@ def test_an_idempotency_key_that_is_none_is_named(callers, key):
         "/widget/v1/conversations", {"message": {"content": "x"}}, **{"Idempotency-Key": key}
     )
     assert (answer.status, answer.params) == (422, {"Idempotency-Key"})
+
+
+def test_a_refusal_stays_small_however_much_it_refuses(services):
+    body = {"shortcut": "/a", "content": "a", **{f"field{number}": 1 for number in range(500)}, "x" * 5000: 1}
+    error = new_tenant().owner.client.post("/v1/canned-responses", body).json["error"]
+    assert len(error["errors"]) == 100
+    assert max(len(each["param"]) for each in error["errors"]) <= 500
+    assert len(error["message"]) <= 500

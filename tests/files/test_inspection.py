@@ -4,9 +4,10 @@ import struct
 
 import pytest
 
-from chalicelib.files.inspection import INLINE, WINDOW, check_claims, inspect
+from chalicelib.files.inspection import WINDOW, check_claims, inspect
 from chalicelib.files.models import REFUSALS
 from chalicelib.files.names import clean
+from chalicelib.files.showing import INLINE
 from tests.support.files import gif, jpeg, pdf, png
 from tests.support.hostile import HOSTILE, Hostile, _zip
 

@@ -15,6 +15,7 @@ def secrets(ministack, monkeypatch):
     from chalicelib.core import aws
 
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", ministack)
+    monkeypatch.setattr(aws, "interceptors", [])  # what an earlier test of this process has left there
     aws._client.cache_clear()
     yield aws_client("secretsmanager", ministack)
     aws._client.cache_clear()

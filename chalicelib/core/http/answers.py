@@ -71,16 +71,24 @@ def to_gateway_error(call: Call, route: Route, exc: Exception) -> tuple[str, int
     return _dump({"error": envelope(error, call.request_id)}), error.status, headers
 
 
+# A refusal that repeats what it refuses must not outgrow the 6 MB that Lambda lets out.
+_MOST_FIELDS = 100
+_LONGEST = 500  # characters of a name or a message
+
+
 def envelope(error: ApiError, request_id: str) -> dict[str, Any]:
-    """Return the error as every surface but the dialects shows it."""
+    """Return the error as every surface but the dialects shows it: at most 100 bad fields, long names cut."""
+    shown = error.errors[:_MOST_FIELDS]
     return {
         "type": type_of(error.status),
         "code": error.code,
-        "message": error.message,
-        "param": error.param,
+        "message": error.message[:_LONGEST],
+        "param": error.param and error.param[:_LONGEST],
         "doc_url": f"{settings().api_url}/docs#error-{error.code}",
         "request_id": request_id,
-        "errors": [{"param": each.param, "code": each.code, "message": each.message} for each in error.errors],
+        "errors": [
+            {"param": each.param[:_LONGEST], "code": each.code, "message": each.message[:_LONGEST]} for each in shown
+        ],
     }
 
 
