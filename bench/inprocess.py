@@ -23,6 +23,7 @@ def set_environment() -> None:
         "PARLEY_MAIL_QUEUE_URL": "mail",
         "PARLEY_REMINDERS_QUEUE_URL": "reminders",
         "PARLEY_WEBHOOKS_QUEUE_URL": "webhooks",
+        "PARLEY_BILLING_QUEUE_URL": "billing",
         "PARLEY_KEYS_SECRET": "parley-bench-keys",
         "PARLEY_API_URL": "https://api.bench.invalid",
         "PARLEY_MAIL_FROM": "Parley <no-reply@bench.invalid>",

@@ -19,6 +19,7 @@ os.environ |= {
     "PARLEY_FILES_BUCKET": "parley-test-files",
     "PARLEY_FILES_URL": "https://files.test",
     "PARLEY_WEBHOOKS_QUEUE_URL": "webhooks",
+    "PARLEY_BILLING_QUEUE_URL": "billing",
     "PARLEY_KEYS_SECRET": "parley-test-keys",
     "PARLEY_API_URL": "https://api.test",
     "PARLEY_MAIL_FROM": "Parley <no-reply@parley.test>",

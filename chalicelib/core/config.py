@@ -22,6 +22,7 @@ class Settings:
     files_url: str  # public base URL of the files, no slash at the end: what stands before the key
     uploads_url: str  # where browsers post files; empty: the bucket's own address
     webhooks_queue_url: str
+    billing_queue_url: str
     keys_secret: str  # Secrets Manager id of the signing keys and the pepper
     api_url: str  # public base URL of this API, no slash at the end; also the token issuer
     mail_from: str
@@ -49,6 +50,9 @@ class Settings:
     cognito_client_ids: frozenset[str]  # the pool's app clients whose tokens count
     cognito_jwks_url: str  # where the pool publishes its keys
     allow_loopback_webhooks: bool  # http:// and this machine as a webhook's target; a deploy refuses it
+    billing: bool  # whether tenants pay, through Stripe; if not, none has a limit
+    stripe_secret: str  # Secrets Manager id of Stripe's keys; see docs/billing.md
+    stripe_api_url: str  # empty: Stripe's own
 
 
 @lru_cache(maxsize=1)
@@ -67,6 +71,7 @@ def settings() -> Settings:
         files_url=env["PARLEY_FILES_URL"].rstrip("/"),
         uploads_url=env.get("PARLEY_UPLOADS_URL", "").rstrip("/"),
         webhooks_queue_url=env["PARLEY_WEBHOOKS_QUEUE_URL"],
+        billing_queue_url=env["PARLEY_BILLING_QUEUE_URL"],
         keys_secret=env["PARLEY_KEYS_SECRET"],
         api_url=env["PARLEY_API_URL"].rstrip("/"),
         mail_from=env["PARLEY_MAIL_FROM"],
@@ -92,4 +97,7 @@ def settings() -> Settings:
         cognito_client_ids=frozenset(env.get("PARLEY_COGNITO_CLIENT_IDS", "").replace(",", " ").split()),
         cognito_jwks_url=env.get("PARLEY_COGNITO_JWKS_URL") or f"{cognito_issuer}/.well-known/jwks.json",
         allow_loopback_webhooks=env.get("PARLEY_ALLOW_LOOPBACK_WEBHOOKS", "") == "1",
+        billing=env.get("PARLEY_BILLING", "off") == "stripe",
+        stripe_secret=env.get("PARLEY_STRIPE_SECRET", ""),
+        stripe_api_url=env.get("PARLEY_STRIPE_API_URL", ""),
     )

@@ -32,6 +32,7 @@ SETTINGS = {
     "PARLEY_MAIL_QUEUE_URL": "https://queue.invalid/mail",
     "PARLEY_REMINDERS_QUEUE_URL": "https://queue.invalid/reminders",
     "PARLEY_WEBHOOKS_QUEUE_URL": "https://queue.invalid/webhooks",
+    "PARLEY_BILLING_QUEUE_URL": "https://queue.invalid/billing",
     "PARLEY_KEYS_SECRET": "parley-prod-keys",
     "PARLEY_API_URL": "https://api.example.com",
     "PARLEY_MAIL_FROM": "no-reply@example.com",
@@ -77,6 +78,27 @@ def test_every_handler_imports_with_only_lambdas_own_libraries(
 ) -> None:
     handlers = [function["Handler"] for function in functions.values()]
     done = probe(task, libraries, handlers)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"missing": [], "foreign": []}
+
+
+def test_what_is_imported_only_when_it_is_used_is_packaged_too(task: Path, libraries: Path) -> None:
+    """Large packages are packaged in part; see infra/archive.py."""
+    late = [
+        "aws_lambda_powertools.utilities.batch.process_partial_response",
+        "aws_lambda_powertools.utilities.data_classes.sqs_event.SQSRecord",
+        "stripe.StripeClient",
+        "stripe._customer_service.CustomerService",
+        "stripe._invoice_service.InvoiceService",
+        "stripe._price_service.PriceService",
+        "stripe._product_service.ProductService",
+        "stripe._subscription_service.SubscriptionService",
+        "stripe.billing._meter_event_service.MeterEventService",
+        "stripe.billing._meter_service.MeterService",
+        "stripe.billing_portal._session_service.SessionService",
+        "stripe.checkout._session_service.SessionService",
+    ]
+    done = probe(task, libraries, late)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"missing": [], "foreign": []}
 
