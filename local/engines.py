@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +86,14 @@ def create_table(endpoint: str, name: str) -> None:
     """
     client = aws_client("dynamodb", endpoint)
     try:
-        client.create_table(TableName=name, **_table_definition())
+        client.create_table(TableName=name, **table_definition())
     except client.exceptions.ResourceInUseException:
         return
 
 
-def _table_definition() -> dict[str, Any]:
+@cache
+def table_definition() -> dict[str, Any]:
+    """The application's table, as infra/stateful.yaml defines it, for `create_table`."""
     (properties,) = stateful_resources("AWS::DynamoDB::Table").values()
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
     return {key: properties[key] for key in wanted}

@@ -1,11 +1,17 @@
-"""One in-memory DynamoDB engine a worker, the app, and a client."""
+"""One in-memory DynamoDB engine a worker with an empty table for each module, the app, and a client."""
 
+import contextlib
+import ipaddress
 import json
 import os
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from tests.support import dynamodb
 from tests.support.aws import Services, install, pepper
 from tests.support.client import Client
 
@@ -40,15 +46,45 @@ os.environ |= {
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[str]:
-    """Start the engine, create the table, and point the app's DynamoDB client at it."""
-    from local.engines import create_table, start_dynoxide
+def _engine() -> Iterator[str]:
+    """Start the engine, and point the app's DynamoDB client at it."""
+    from local.engines import start_dynoxide
 
     running = start_dynoxide()
     os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = running.endpoint
-    create_table(running.endpoint, os.environ["PARLEY_TABLE"])
     yield running.endpoint
+    dynamodb.close()
     running.stop()
+
+
+@pytest.fixture(scope="module")
+def engine(_engine: str) -> str:
+    """The engine, with an empty table: a sweep that met what other modules left behind would take it on."""
+    from local.engines import table_definition
+
+    name = os.environ["PARLEY_TABLE"]
+    with contextlib.suppress(ClientError):  # the first module finds none
+        dynamodb.call("delete_table", {"TableName": name})
+    dynamodb.call("create_table", {"TableName": name, **table_definition()})
+    return _engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_dns() -> Iterator[None]:
+    """Let no name but this machine's have an address: a test that asked DNS would wait for it and depend on it."""
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            ipaddress.ip_address(host or "::")
+        except ValueError:
+            if host != "localhost":
+                raise socket.gaierror(socket.EAI_NONAME, f"no DNS in tests: {host}") from None
+        return real(host, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield
 
 
 @pytest.fixture(scope="session")

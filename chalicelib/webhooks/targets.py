@@ -110,8 +110,9 @@ def _may_connect(target: Target, address: Address) -> bool:
     return target.secure and is_public(address)
 
 
-# Resolving cannot be interrupted, so it is waited for elsewhere.
-_resolver = ThreadPoolExecutor(4, thread_name_prefix="resolve")
+# Resolving cannot be interrupted, so it is waited for elsewhere: in more threads than a batch's names whose DNS hangs
+# can occupy, so that the next endpoint's is asked at once all the same.
+_resolver = ThreadPoolExecutor(64, thread_name_prefix="resolve")
 
 
 def _resolve(host: str, port: int) -> list[str]:

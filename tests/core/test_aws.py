@@ -1,4 +1,4 @@
-"""Our shortcut through botocore's parser answers what botocore does, and what is not harmless twice is sent once."""
+"""Our shortcuts past botocore answer what botocore does, and what is not harmless twice is sent once."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -7,12 +7,15 @@ from typing import Any
 import botocore.parsers
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.core import aws
 from chalicelib.core.aws import ItemParserFactory
 from chalicelib.core.errors import UnavailableError
+from tests.support import dynamodb
 from tests.support.aws import Services
 
+TABLE = "parley-test-main"
 ROW = {
     "pk": {"S": "tn_x#parser"},
     "sk": {"S": "-"},
@@ -23,6 +26,7 @@ ROW = {
     "set": {"SS": ["a", "b"]},
     "list": {"L": [{"M": {"n": {"N": "1"}}}, {"S": "x"}]},
 }
+HELD = {"pk": ROW["pk"], "sk": ROW["sk"]}
 
 
 def _client(*, fast: bool):
@@ -34,16 +38,15 @@ def _client(*, fast: bool):
 
 @pytest.mark.parametrize("operation", ["get_item", "query", "batch_get_item"])
 def test_an_answer_is_the_same_either_way(services: Services, operation: str):
-    table, key = "parley-test-main", {"pk": ROW["pk"], "sk": ROW["sk"]}
-    _client(fast=False).put_item(TableName=table, Item=ROW)
+    _client(fast=False).put_item(TableName=TABLE, Item=ROW)
     requests: dict[str, dict[str, Any]] = {
-        "get_item": {"TableName": table, "Key": key},
+        "get_item": {"TableName": TABLE, "Key": HELD},
         "query": {
-            "TableName": table,
+            "TableName": TABLE,
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": ROW["pk"]},
         },
-        "batch_get_item": {"RequestItems": {table: {"Keys": [key]}}},
+        "batch_get_item": {"RequestItems": {TABLE: {"Keys": [HELD]}}},
     }
     params = requests[operation]
     plain, fast = (getattr(_client(fast=each), operation)(**params) for each in (False, True))
@@ -51,6 +54,35 @@ def test_an_answer_is_the_same_either_way(services: Services, operation: str):
     for answer in (plain, fast):
         answer.pop("ResponseMetadata")
     assert fast == plain
+
+
+ONLY_NEW = {"ConditionExpression": "attribute_not_exists(pk)", "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+UNLIKE = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": ROW["bytes"]}}
+
+
+@pytest.mark.parametrize(
+    ("operation", "params"),
+    [
+        ("get_item", {"TableName": TABLE, "Key": HELD}),
+        ("get_item", {"TableName": TABLE, "Key": {**HELD, "sk": {"S": "none such"}}}),
+        ("query", {"TableName": TABLE, **UNLIKE}),
+        ("put_item", {"TableName": TABLE, "Item": ROW}),
+        ("put_item", {"TableName": TABLE, "Item": ROW, **ONLY_NEW}),
+        ("transact_write_items", {"TransactItems": [{"Put": {"TableName": TABLE, "Item": ROW, **ONLY_NEW}}]}),
+    ],
+)
+def test_the_tests_own_way_to_the_engine_answers_what_botocore_does(services: Services, operation: str, params: Any):
+    client = _client(fast=False)
+    client.put_item(TableName=TABLE, Item=ROW)
+    answers = []
+    for call in (lambda: dynamodb.call(operation, params), lambda: getattr(client, operation)(**params)):
+        try:
+            answers.append(call())
+        except ClientError as exc:
+            answers.append({**exc.response})
+        answers[-1]["status"] = answers[-1].pop("ResponseMetadata", {}).get("HTTPStatusCode", 200)
+    ours, botocores = answers
+    assert ours == botocores
 
 
 def _lack_handle_map(patch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """Bodies and queries that nobody should send: each is a 4xx that says what is wrong, on every route, never a 5xx."""
 
 import json
-from functools import lru_cache
 
 import pytest
 
@@ -51,15 +50,19 @@ BODIES = {
 TYPES = {"none": "", "text": "text/plain", "form": "application/x-www-form-urlencoded", "almost": "application/jsonx"}
 
 
-@lru_cache(maxsize=1)
-def _callers() -> tuple[Organisation, Chat]:  # made once: the engine lives as long
-    tenant = new_site()
-    return tenant, new_chat(tenant)
+@pytest.fixture(scope="module")
+def made() -> list[tuple[Organisation, Chat]]:
+    return []
 
 
 @pytest.fixture
-def callers() -> tuple[Organisation, Chat]:
-    return _callers()
+def callers(
+    made: list[tuple[Organisation, Chat]],
+) -> tuple[Organisation, Chat]:  # made once, as the table lives as long
+    if not made:
+        tenant = new_site()
+        made.append((tenant, new_chat(tenant)))
+    return made[0]
 
 
 def caller(route: Route, callers: tuple[Organisation, Chat]) -> Client:

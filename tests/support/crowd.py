@@ -1,8 +1,5 @@
 """A tenant with many rows, put straight into the engine: a budget must hold however many there are."""
 
-import http.client
-import json
-import os
 from typing import Any
 
 from chalicelib.contacts import store as contacts_store
@@ -15,6 +12,7 @@ from chalicelib.core.items import to_attributes
 from chalicelib.core.table import Key, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
+from tests.support import dynamodb
 
 BATCH = 25  # DynamoDB's own limit
 _OLD_MS = 40 * 86_400_000
@@ -105,20 +103,7 @@ def _at(key: Key, item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(items: list[dict[str, Any]]) -> None:
-    # Without botocore, whose signing and checking would take longer than the engine.
-    connection = http.client.HTTPConnection(os.environ["AWS_ENDPOINT_URL_DYNAMODB"].removeprefix("http://"))
-    headers = {
-        "X-Amz-Target": "DynamoDB_20120810.BatchWriteItem",
-        "Content-Type": "application/x-amz-json-1.0",
-        "X-Amz-Date": "20250101T000000Z",
-        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20250101/eu-west-1/dynamodb/aws4_request, "
-        "SignedHeaders=host, Signature=none",
-    }
     for start in range(0, len(items), BATCH):
         puts = [{"PutRequest": {"Item": item}} for item in items[start : start + BATCH]]
-        connection.request("POST", "/", json.dumps({"RequestItems": {settings().table: puts}}), headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        assert answer.status == 200, text
-        assert not json.loads(text).get("UnprocessedItems"), text
-    connection.close()
+        answer = dynamodb.call("batch_write_item", {"RequestItems": {settings().table: puts}})
+        assert not answer.get("UnprocessedItems"), answer

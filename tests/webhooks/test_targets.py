@@ -2,13 +2,22 @@
 
 import itertools
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from chalicelib.core.errors import InvalidError
 from chalicelib.webhooks import sending
 from chalicelib.webhooks.addresses import is_public, parse
-from chalicelib.webhooks.targets import ForbiddenTargetError, Resolve, UnresolvedTargetError, addresses_of, read_target
+from chalicelib.webhooks.targets import (
+    RESOLVE_SECONDS,
+    ForbiddenTargetError,
+    Resolve,
+    UnresolvedTargetError,
+    addresses_of,
+    read_target,
+)
 from tests.support.settings import changed
 
 FORBIDDEN = """
@@ -204,3 +213,24 @@ def test_the_system_is_asked_once_and_its_answer_is_checked(monkeypatch):
     outcome = sending.post(read_target("https://hooks.example.com/"), {}, b"{}")
     assert outcome.forbidden
     assert asked == ["hooks.example.com"]
+
+
+def test_names_whose_dns_hangs_keep_nobody_else_waiting(monkeypatch):
+    """A batch of deliveries shares the process, and a look-up goes on when its time is up."""
+    asked, go_on, callers = threading.Semaphore(0), threading.Event(), ThreadPoolExecutor(30)
+
+    def getaddrinfo(host: str, port: int, **_options: object) -> list[object]:
+        if host == "hangs.example.com":
+            asked.release()
+            go_on.wait()
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    for _ in range(30):
+        callers.submit(addresses_of, read_target("https://hangs.example.com/"))
+    try:
+        assert all(asked.acquire(timeout=RESOLVE_SECONDS) for _ in range(30))
+        assert [str(each) for each in addresses_of(read_target("https://hooks.example.com/"))] == ["8.8.8.8"]
+    finally:
+        go_on.set()
+        callers.shutdown()
