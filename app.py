@@ -28,6 +28,8 @@ from chalicelib.conversations.service import wake_snoozed
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import App
 from chalicelib.core.queue import process
+from chalicelib.core.regions import WrongRegionError
+from chalicelib.directory import routes as directory_routes
 from chalicelib.events import log_store
 from chalicelib.events import routes as events_routes
 from chalicelib.events.dispatcher import dispatch, read_frequent_with, subscribe, subscribe_to_batches
@@ -68,6 +70,9 @@ def authorize(request: AuthRequest) -> AuthResponse:
         caller = authenticate(request.token)
     except UnauthenticatedError:
         raise Exception("Unauthorized") from None  # noqa: TRY002 - API Gateway turns exactly this text into a 401
+    except WrongRegionError as exc:
+        # An authorizer can only say 401 or 403: the API itself answers 421 to whoever comes with this.
+        return AuthResponse(routes=["*"], principal_id="elsewhere", context={"region": exc.region.code})
     return AuthResponse(routes=["*"], principal_id=caller.id, context=caller.to_context())
 
 
@@ -93,6 +98,7 @@ APIS = [
     events_routes.api,
     webhooks_routes.api,
     jobs_routes.api,
+    directory_routes.api,
     health_routes.api,
 ]
 for api in APIS:

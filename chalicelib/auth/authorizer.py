@@ -1,6 +1,7 @@
 """From a credential to a principal: access tokens, visitors' tokens and API keys, and nothing else."""
 
 from chalicelib.auth import jwts, pool, pool_tokens, session_store, sessions, store, visitor_tokens
+from chalicelib.core import regions
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import Principal
 from chalicelib.core.table import USERS
@@ -11,7 +12,7 @@ KEY_PREFIXES = ("parley_live_", "parley_test_")
 
 
 def authenticate(token: str) -> Principal:
-    """Return who holds `token`, the Authorization header's value; raises UnauthenticatedError.
+    """Return who holds `token`, the Authorization header's value; raises UnauthenticatedError and WrongRegionError.
 
     At most one read; two for a user of a trusted pool.
     """
@@ -23,6 +24,8 @@ def authenticate(token: str) -> Principal:
     # Where a pool has the users, a token of ours is a visitor's or nobody's.
     uses = (visitor_tokens.USE,) if pool_tokens.is_trusted() else (visitor_tokens.USE, "access")
     claims = jwts.read(credential, *uses)
+    if claims is None:
+        regions.require_own_issuer(jwts.claimed_issuer(credential))
     if claims is None and pool_tokens.is_trusted():
         return pool.authenticate(credential)
     if claims is None:

@@ -13,7 +13,7 @@ from chalicelib.auth.models import (
     LoginElsewhereError,
     User,
 )
-from chalicelib.core import clock, ids, keyring
+from chalicelib.core import clock, keyring, regions
 from chalicelib.core.errors import NotFoundError, UnauthenticatedError
 from chalicelib.core.http import Principal
 from chalicelib.core.http.schema import Email
@@ -73,7 +73,7 @@ def _link_or_create(subject: str, email: str, name: str | None) -> User:
     user_id = store.find_user_id(email)
     try:
         if user_id is None:
-            user = User(ids.new("usr"), email, name, None, password_version=1, created_at=clock.now_ms())
+            user = User(regions.new_id("usr"), email, name, None, password_version=1, created_at=clock.now_ms())
             user = replace(user, pool_subject=subject)
             person = tenants.new_person_write(user.id, email, name)
             transact([*store.creating_user(user), store.claiming_pool_user(user.id, subject), person])

@@ -55,6 +55,7 @@ from chalicelib.auth.schemas import (
 )
 from chalicelib.core.errors import NotFoundError, RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Raw
+from chalicelib.core.regions import WrongRegionError
 from chalicelib.mail.languages import language_for
 from chalicelib.tenants.models import (
     AlreadyMemberError,
@@ -79,6 +80,7 @@ _INVITATION_ERRORS = (
     InvitationNotFoundError,
     LoginElsewhereError,
     MembershipLimitError,
+    WrongRegionError,
 )
 
 
@@ -118,14 +120,16 @@ def log_in(call: Call, body: LogIn) -> TokensOut:
     public=True,
     body=RefreshToken,
     answer=TokensOut,
-    errors=(InvalidRefreshTokenError, RefreshTokenReusedError),
+    errors=(InvalidRefreshTokenError, RefreshTokenReusedError, WrongRegionError),
 )
 def refresh(call: Call, body: RefreshToken) -> TokensOut:
     """Exchange a refresh token for new tokens. It works once: using it again after a minute ends the session."""
     return sessions.refresh(body.refresh_token, _device(call))
 
 
-@own_api.post("/v1/auth/logout", public=True, body=RefreshToken, status=204, errors=(InvalidRefreshTokenError,))
+@own_api.post(
+    "/v1/auth/logout", public=True, body=RefreshToken, status=204, errors=(InvalidRefreshTokenError, WrongRegionError)
+)
 def log_out(call: Call, body: RefreshToken) -> None:  # noqa: ARG001
     """End the session of a refresh token. Doing so twice is fine."""
     sessions.end(body.refresh_token)

@@ -13,7 +13,7 @@ from chalicelib.auth.models import (
 )
 from chalicelib.auth.pool import require_own_issuer
 from chalicelib.auth.schemas import JoinedOut, RegisteredOut, SentOut, TokensOut, UserOut
-from chalicelib.core import clock, ids, ratelimit, table
+from chalicelib.core import clock, ids, ratelimit, regions, table
 from chalicelib.core.config import settings
 from chalicelib.core.errors import InvalidError, RateLimitedError
 from chalicelib.tenants import service as tenants
@@ -164,4 +164,4 @@ def _invited(email: str, password: str | None, password_hash: str | None, name: 
 
 
 def _new_user(email: str, name: str | None, password_hash: str | None) -> User:
-    return User(ids.new("usr"), email, name, password_hash, password_version=1, created_at=clock.now_ms())
+    return User(regions.new_id("usr"), email, name, password_hash, password_version=1, created_at=clock.now_ms())

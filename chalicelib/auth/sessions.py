@@ -17,7 +17,7 @@ from chalicelib.auth.models import (
     User,
 )
 from chalicelib.auth.schemas import TokensOut, UserOut
-from chalicelib.core import clock, ids, keyring, log, tokens
+from chalicelib.core import clock, ids, keyring, log, regions, tokens
 from chalicelib.core.errors import NotFoundError, UnauthenticatedError
 from chalicelib.core.http import Page, PageQuery, Principal
 from chalicelib.core.http.pages import page_of
@@ -177,7 +177,9 @@ def _read(token: str) -> _Refresh:
     if found is None:
         raise InvalidRefreshTokenError
     *parts, seal = found
+    user, session, generation = parts
+    user_id = ids.from_bytes("usr", user)
+    regions.require_home(user_id)
     if not hmac.compare_digest(keyring.keyed_hash(_PREFIX, *parts), seal):
         raise InvalidRefreshTokenError
-    user, session, generation = parts
-    return _Refresh(ids.from_bytes("usr", user), ids.from_bytes("ses", session), int.from_bytes(generation, "big"))
+    return _Refresh(user_id, ids.from_bytes("ses", session), int.from_bytes(generation, "big"))

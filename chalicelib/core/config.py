@@ -1,6 +1,8 @@
 """The settings of one deployment, read once from the environment."""
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +16,7 @@ class Settings:
 
     stage: str
     region: str  # the operator's short code for this stack, e.g. "eu1"
+    regions: Mapping[str, str]  # base URL by code, of all regions of the stage; empty: there is only this one
     table: str
     events_queue_url: str
     mail_queue_url: str
@@ -63,6 +66,7 @@ def settings() -> Settings:
     return Settings(
         stage=env["PARLEY_STAGE"],
         region=env["PARLEY_REGION"],
+        regions=_regions(env.get("PARLEY_REGIONS", "")),
         table=env["PARLEY_TABLE"],
         events_queue_url=env["PARLEY_EVENTS_QUEUE_URL"],
         mail_queue_url=env["PARLEY_MAIL_QUEUE_URL"],
@@ -101,3 +105,8 @@ def settings() -> Settings:
         stripe_secret=env.get("PARLEY_STRIPE_SECRET", ""),
         stripe_api_url=env.get("PARLEY_STRIPE_API_URL", ""),
     )
+
+
+def _regions(text: str) -> Mapping[str, str]:
+    found: dict[str, str] = json.loads(text or "{}")
+    return {code: url.rstrip("/") for code, url in found.items()}

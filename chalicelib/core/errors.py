@@ -1,6 +1,6 @@
 """The error every slice raises and `core.http` renders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ class ApiError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     default_message: ClassVar[str] = "Something went wrong on our side. Try again; if it lasts, quote the request id."
+    more: Mapping[str, str] = {}  # members of the envelope beyond those that all errors have
 
     def __init__(
         self,

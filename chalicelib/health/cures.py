@@ -88,4 +88,5 @@ CURES = {
     "wrong_code": "Wait for the app's next code, or use a recovery code that is left; check the device's clock.",
     "wrong_credential": "Use the credential the operation names: a user's token, an API key or a visitor's token.",
     "wrong_password": "Give the account's password; a forgotten one is renewed with POST /v1/auth/forgot-password.",
+    "wrong_region": "Send the same request to the base URL in `base_url`.",
 }

@@ -9,6 +9,7 @@ from chalicelib.conversations.models import Conversation, MergeInProgressError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Request
 from chalicelib.core.http.access import OriginNotAllowedError
 from chalicelib.core.http.schema import OMITTED, Email, Name
+from chalicelib.core.regions import WrongRegionError
 from chalicelib.messages.models import (
     Attachments,
     ClientMessageId,
@@ -118,7 +119,7 @@ class Identify(Request):
     body=StartSession,
     answer=SessionOut,
     status=201,
-    errors=(OriginNotAllowedError, WidgetNotFoundError),
+    errors=(OriginNotAllowedError, WidgetNotFoundError, WrongRegionError),
 )
 def start_session(call: Call, body: StartSession) -> Session:
     """Begin or resume a visitor's session. The `Origin` must be one of the tenant's domains."""

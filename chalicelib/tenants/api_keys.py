@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from chalicelib.core import clock, ids, tokens
+from chalicelib.core import clock, ids, regions, tokens
 from chalicelib.core.errors import (
     InvalidError,
     NotFoundError,
@@ -219,11 +219,13 @@ def _hash(secret: bytes) -> bytes:
 def authenticate_key(token: str) -> Principal:
     """Return whom an API key stands for. One read; none for a token whose checksum is wrong.
 
-    Raises UnauthenticatedError for one that is wrong, revoked or expired.
+    Raises UnauthenticatedError for one that is wrong, revoked or expired, WrongRegionError for another region's.
     """
     for mode, prefix in PREFIXES.items():
         if parts := tokens.unpack(prefix, token, 16, 16, _SECRET_BYTES):
-            key = key_store.find_key(ids.from_bytes("tn", parts[0]), ids.from_bytes("key", parts[1]))
+            tenant_id = ids.from_bytes("tn", parts[0])
+            regions.require_home(tenant_id)
+            key = key_store.find_key(tenant_id, ids.from_bytes("key", parts[1]))
             now = clock.now_ms()
             if key is None or key.mode != mode or not _works(key, parts[2], now):
                 break

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.core import clock, ids, keyring, ratelimit, tokens
+from chalicelib.core import clock, ids, keyring, ratelimit, regions, tokens
 from chalicelib.core.config import settings
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.http import Page, PageQuery, Principal, Role
@@ -151,13 +151,15 @@ def _mac(invitation: Invitation) -> bytes:
 def find_invitation(token: str) -> OpenInvitation:
     """Return the pending invitation that a link's token proves. One read; none for a token we never made.
 
-    Raises InvitationNotFoundError, InvitationAcceptedError or InvitationExpiredError.
+    Raises InvitationNotFoundError, InvitationAcceptedError, InvitationExpiredError or WrongRegionError.
     """
     parts = tokens.unpack(PREFIX, token, 16, 16, _MAC_BYTES)
     if parts is None:
         raise InvitationNotFoundError(param="token")
+    tenant_id = ids.from_bytes("tn", parts[0])
+    regions.require_home(tenant_id)
     try:
-        tenant, found = store.find_invitation(ids.from_bytes("tn", parts[0]), ids.from_bytes("inv", parts[1]))
+        tenant, found = store.find_invitation(tenant_id, ids.from_bytes("inv", parts[1]))
     except NotFoundError:
         raise InvitationNotFoundError(param="token") from None
     if found is None or not hmac.compare_digest(parts[2], _mac(found)) or found.outcome == "revoked":

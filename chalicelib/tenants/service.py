@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chalicelib.core import clock, ids
+from chalicelib.core import clock, regions
 from chalicelib.core.errors import NotFoundError, PreconditionFailedError
 from chalicelib.core.http import Principal, Role
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying
@@ -121,7 +121,7 @@ def create_tenant(
 
 def _create(person: Person, name: str, slug: str, language: Language, domain: str | None) -> CreatedTenant:
     now = clock.now_ms()
-    tenant = Tenant(ids.new("tn"), name, slug, language, now, now)
+    tenant = Tenant(regions.new_id("tn"), name, slug, language, now, now)
     owner = Member(person.user_id, person.email, person.name, Role.OWNER, now)
     started = [starter(tenant, domain) for starter in _starters]
     actor = {"type": "user", "id": person.user_id}

@@ -2,6 +2,7 @@
 
 from chalicelib.core.http import Api, Call, Page, PageQuery, Role
 from chalicelib.core.http.access import OriginNotAllowedError
+from chalicelib.core.regions import WrongRegionError
 from chalicelib.widgets import identity, service
 from chalicelib.widgets.models import (
     AddDomain,
@@ -128,7 +129,10 @@ def remove_domain(call: Call, domain_id: str) -> None:
 
 
 @public_api.get(
-    "/widget/v1/configuration/{client_token}", public=True, answer=ConfigurationOut, errors=(OriginNotAllowedError,)
+    "/widget/v1/configuration/{client_token}",
+    public=True,
+    answer=ConfigurationOut,
+    errors=(OriginNotAllowedError, WrongRegionError),
 )
 def get_configuration(call: Call, client_token: str) -> Widget:
     """Read what a widget needs to show itself. The page's `Origin` must be among the tenant's domains."""

@@ -6,14 +6,14 @@ from hmac import compare_digest
 from typing import Any
 
 from chalicelib.auth.visitor_tokens import VisitorClaims
-from chalicelib.core import clock, ids
+from chalicelib.core import clock, ids, regions
 from chalicelib.core.config import settings
 from chalicelib.core.errors import PreconditionFailedError
 from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.http.access import OriginNotAllowedError
 from chalicelib.core.http.pages import page_of
 from chalicelib.core.items import Item
-from chalicelib.core.table import NOTHING, ConditionFailedError, Key, StaleError, Write, retrying
+from chalicelib.core.table import NOTHING, TEST_SUFFIX, ConditionFailedError, Key, StaleError, Write, retrying
 from chalicelib.events.models import NewEvent
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import Tenant
@@ -41,12 +41,14 @@ Actor = dict[str, str]
 def open_site(client_token: str, origin: str) -> Site:
     """Return the widget that a public token names, for a page at `origin`. One read; none for a mistyped token.
 
-    Raises WidgetNotFoundError, and OriginNotAllowedError when the tenant does not allow pages of that origin.
+    Raises WidgetNotFoundError, WrongRegionError, and OriginNotAllowedError when the tenant does not allow pages of that
+    origin.
     """
     named = read_client_token(client_token)
     if named is None:
         raise WidgetNotFoundError
     tenant_space, widget_id = named
+    regions.require_home(tenant_space.removesuffix(TEST_SUFFIX))
     domains = admitting_domains(origin, allow_loopback=settings().allow_loopback_domains)
     widget, allowed = store.find_widget_and_domains(tenant_space, widget_id, domains)
     if widget is None or not compare_digest(widget.client_token, client_token):

@@ -677,6 +677,7 @@ REQUESTS: dict[str, Prepare] = {
     "GET /v1/events/schemas": _public("/v1/events/schemas"),
     "GET /v1/events/schemas/{event_type}": _public("/v1/events/schemas/message.created"),
     "GET /health": _public("/health"),
+    "GET /v1/regions": _public("/v1/regions"),
     "GET /health/ready": _public("/health/ready"),
     "GET /v1/openapi.json": _public("/v1/openapi.json"),
     "GET /docs": _public("/docs"),

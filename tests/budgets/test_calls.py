@@ -192,6 +192,7 @@ BUDGETS = {
     "GET /v1/events/schemas": "",
     "GET /v1/events/schemas/{event_type}": "",
     "GET /health": "",
+    "GET /v1/regions": "",
     "GET /health/ready": "1 get, 2 get_queue_attributes",
     "GET /v1/openapi.json": "",
     "GET /docs": "",

@@ -44,7 +44,7 @@ COUNTED = {"POST /v1/conversations/bulk"}
 PUBLIC = re.compile(
     r"POST /v1/auth/(register|verify-email|login|refresh|logout|confirm-email|forgot-password|reset-password"
     r"|accept-invite|cognito)"
-    r"|GET /auth/[a-z-]+|(GET|POST) /mail/[a-z]+|GET (/\.well-known/.+|/health.*|/docs|/v1/openapi\.json)"
+    r"|GET /auth/[a-z-]+|(GET|POST) /mail/[a-z]+|GET (/\.well-known/.+|/health.*|/docs|/v1/openapi\.json|/v1/regions)"
     r"|GET /v1/events/schemas.*"
     r"|POST /widget/v1/sessions|GET /widget/v1/configuration/.+"
 )

@@ -169,7 +169,7 @@ class TestAnOperation:
 
     def test_it_lists_every_refusal(self, operation: Json) -> None:
         assert set(operation["responses"]) == {
-            *("200", "400", "401", "403", "404", "409", "413", "415", "422", "429", "503", "default")
+            *("200", "400", "401", "403", "404", "409", "413", "415", "421", "422", "429", "503", "default")
         }
         assert operation["responses"]["409"]["$ref"] == "#/components/responses/409.sold"
         assert "insufficient_role" in operation["responses"]["403"]["$ref"]

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.core import ids
 from tests.support.client import Client
 
 
@@ -41,10 +40,10 @@ def new_user(name: str = "Ada Lovelace", email: str | None = None) -> Someone:
     """Make a verified user who is signed in; without the mails and password hashing of the API's own way."""
     from chalicelib.auth import sessions, store
     from chalicelib.auth.models import User
-    from chalicelib.core import clock, table
+    from chalicelib.core import clock, regions, table
     from chalicelib.tenants import service
 
-    user_id = ids.new("usr")
+    user_id = regions.new_id("usr")
     user = User(user_id, email or f"{user_id.lower()}@people.test", name, None, 1, clock.now_ms())
     table.transact([*store.creating_user(user), service.new_person_write(user.id, user.email, user.name)])
     return Someone(user.id, user.email, anonymous().using(sessions.start(user).access_token))

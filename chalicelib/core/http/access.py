@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from chalicelib.core import clock
+from chalicelib.core import clock, regions
 from chalicelib.core.errors import ForbiddenError, NotFoundError, TenantRequiredError, UnauthenticatedError
 from chalicelib.core.http.call import Call
 from chalicelib.core.http.principal import Principal
@@ -92,6 +92,7 @@ def _admit_user(route: Route, call: Call, caller: Principal, path: Mapping[str, 
         wanted = next(iter(caller.memberships))
     role = caller.memberships.get(wanted)
     if role is None:
+        regions.require_home(wanted)
         raise NotFoundError
     if role < route.role:
         raise InsufficientRoleError(f"This needs the role {route.role.label} or above; yours is {role.label}.")

@@ -11,6 +11,7 @@ from chalicelib.core.http.call import Call
 from chalicelib.core.http.pages import Page, render_page
 from chalicelib.core.http.route import Raw, Route
 from chalicelib.core.idempotency import Answer
+from chalicelib.core.regions import WrongRegionError
 
 NO_ORIGIN = "none"  # taken off again in App: Chalice would otherwise add `*` to an answer without the header
 
@@ -63,6 +64,8 @@ def to_gateway_error(call: Call, route: Route, exc: Exception) -> tuple[str, int
     else:
         log.error("unhandled", exc=exc, route=f"{route.method} {route.path}", request_id=call.request_id)
         error = ApiError()
+    if isinstance(error, WrongRegionError):
+        call.allowed_origin = call.origin or None  # any page may read where to go: the answer holds nothing else
     headers = _headers(call, route)
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
@@ -89,6 +92,7 @@ def envelope(error: ApiError, request_id: str) -> dict[str, Any]:
         "errors": [
             {"param": each.param[:_LONGEST], "code": each.code, "message": each.message[:_LONGEST]} for each in shown
         ],
+        **error.more,
     }
 
 

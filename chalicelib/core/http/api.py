@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from chalice.app import Response as ChaliceResponse
 
+from chalicelib.core import regions
 from chalicelib.core.errors import ApiError, NotFoundError, UnauthenticatedError
 from chalicelib.core.http import limits
 from chalicelib.core.http.access import InsufficientRoleError, NoTenantError, admit, recognise_origin
@@ -199,6 +200,8 @@ def _admit(route: Route, call: Call, path: dict[str, str], authenticate: Authent
 
 def _cached_caller(call: Call) -> Principal:
     context = call.event["requestContext"].get("authorizer") or {}
+    if elsewhere := regions.find(context.get("region", "")):
+        raise regions.WrongRegionError(elsewhere)
     if "kind" not in context:
         raise UnauthenticatedError
     return Principal.from_context(context)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chalicelib.core import errors
+from chalicelib.core import errors, regions
 from chalicelib.core.errors import ApiError
 from chalicelib.core.http import access
 from chalicelib.core.http.principal import Role
@@ -88,6 +88,7 @@ def _of_access(route: Route) -> Iterable[type[ApiError]]:
     if route.public:
         return
     yield errors.UnauthenticatedError
+    yield regions.WrongRegionError
     yield access.WrongCredentialError
     if "user" in route.kinds and route.tenant:
         yield errors.NotFoundError

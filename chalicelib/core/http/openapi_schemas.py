@@ -109,6 +109,7 @@ def error_schema() -> Json:
             "doc_url": text | {"format": "uri-reference", "description": "Where this code is explained."},
             "request_id": text | {"description": "The same as X-Request-Id. Quote it when asking for help."},
             "errors": {"type": "array", "items": field_error, "description": "Every bad field of a 422."},
+            "base_url": text | {"format": "uri", "description": "Of a 421: where the request belongs."},
         },
     }
     return {

@@ -1,0 +1,1 @@
+"""What all regions share: which there are, and which slug is whose."""
