@@ -1,33 +1,96 @@
 """The examples of the documentation's pages, run as a reader would: one after the other against the demo data."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.pages import ROOT, Example, examples
 
-FENCE = re.compile(r"^```bash( refused)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = [f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")) if "```bash" in page.read_text()]
+DOCS = ROOT / "docs"
+QUICK_START = DOCS / "quick-start.md"
+# Those of the API come first: they show what is in the demo data as it comes.
+PAGES = [page for page in [*sorted(DOCS.glob("api/*.md")), *sorted(DOCS.glob("*.md"))] if "```bash" in page.read_text()]
 
 
 @pytest.mark.stack
 @pytest.mark.xdist_group("docs")
-@pytest.mark.parametrize("page", PAGES)
-def test_the_examples_of_a_page_answer_as_it_says(shell, fenced, page):
-    if page != "docs/quick-start.md":
-        shell.run(fenced("docs/quick-start.md", "bash")[0])
-    for refused, block in FENCE.findall((ROOT / page).read_text()):
-        output = shell.run(block)
-        assert ('"error":' in output) == bool(refused), f"{block}\n{output}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_the_examples_of_a_page_answer_as_it_says(shell, page):
+    setup, *_ = examples(QUICK_START)
+    if examples(page)[0] != setup:
+        shell.run(setup.commands)
+    for example in examples(page):
+        printed = shell.run(example.commands)
+        assert ('"error":' in printed) == example.refused, f"{example.commands}\n{printed}"
+        assert not example.differences(printed), f"{example.commands}\n{printed}"
 
 
-def test_every_link_between_pages_leads_somewhere():
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    links = [(page, to) for page in pages for to in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())]
-    broken = [(page.name, to) for page, to in links if not (page.parent / to).exists()]
-    assert not broken
-    assert len(PAGES) >= 4
+def shown(kind: str, answer: str) -> Example:
+    return Example("", refused=False, kind=kind, answer=answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "printed"),
+    [
+        ("json", '{"id": "msg_…", "seq": 2}', '{"seq": 2, "id": "msg_01"}'),
+        ("json", '{"a": {"b": "…"}, "…": "…"}', '{"a": {"b": [1]}, "c": null}'),
+        ("json", '[1, "…"] {"a": null}', '[1, 2, 3]\n{"a": null}\n'),
+        ("text", "204", "204\n\n"),
+        ("text", "Order …: two tents.", "Order 1042: two tents.\n"),
+    ],
+)
+def test_an_answer_like_the_one_shown_is_taken(kind, answer, printed):
+    assert shown(kind, answer).differences(printed) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "printed"),
+    [
+        ("json", '{"id": "msg_…"}', '{"id": "conv_01"}'),
+        ("json", '{"id": "msg_…"}', '{"id": "msg_"}'),
+        ("json", '{"seq": 2}', '{"seq": 3}'),
+        ("json", '{"seq": 1}', '{"seq": true}'),
+        ("json", '{"seq": 1}', '{"seq": 1, "more": 1}'),
+        ("json", '{"seq": 1, "gone": "…", "…": "…"}', '{"seq": 1, "more": 1}'),
+        ("json", '{"a": [{"b": 1}]}', '{"a": [{"b": 2}]}'),
+        ("json", "[1, 2]", "[1, 2, 3]"),
+        ("json", '[1, 2, "…"]', "[1]"),
+        ("json", "{} {}", "{}"),
+        ("json", "{}", "{} {}"),
+        ("text", "204", "404"),
+        ("text", "204", '{"error": {}}\n204'),
+    ],
+)
+def test_another_answer_than_the_one_shown_is_noticed(kind, answer, printed):
+    assert len(shown(kind, answer).differences(printed)) == 1
+
+
+def documents() -> list[Path]:
+    return [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+        *DOCS.rglob("*.md"),
+    ]
+
+
+def anchors(page: Path) -> Iterator[str]:
+    """Yield what GitHub makes of a page's headings; none of ours comes twice in a page."""
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE):
+        text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", heading)
+        yield re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", documents(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page):
+    found = list(anchors(page))
+    assert len(found) == len(set(found))
+    for to in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", page.read_text()):
+        path, _, anchor = to.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), to
+        assert not anchor or anchor in anchors(target), to
 
 
 def test_no_page_is_long():
@@ -36,13 +99,12 @@ def test_no_page_is_long():
             not line.startswith("|") for line in page.read_text().splitlines()
         )  # a table is not read, but searched
 
-    pages = (ROOT / "docs").glob("*.md")
     assert not [
-        page.name for page in pages if lines(page) > (200 if page.name == "data-model.md" else 160)
+        page.name for page in DOCS.glob("**/*.md") if lines(page) > (200 if page.name == "data-model.md" else 160)
     ]  # one line a row
 
 
-DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
