@@ -13,14 +13,14 @@ _PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>Mail – Parley on this machine</title>
 <style>
-:root {{ color-scheme: light dark; --line: #8884; --dim: #777; --card: #fff; --page: #f5f6f8; --ink: #1b1f24 }}
+:root {{ color-scheme: light dark; --line: #8884; --dim: #5f666e; --card: #fff; --page: #f5f6f8; --ink: #1b1f24 }}
 @media (prefers-color-scheme: dark) {{ :root {{ --card: #1d2127; --page: #14171b; --ink: #e6e8eb; --dim: #9aa1a9 }} }}
 body {{ margin: 0 auto; max-width: 46rem; padding: 2rem 1rem; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif }}
 h1 {{ font-size: 1.3rem; margin: 0 }}
 form {{ margin: 1rem 0 1.5rem; display: flex; gap: .5rem }}
-input {{ flex: 1; font: inherit; padding: .4rem .6rem; border: 1px solid var(--line); border-radius: .4rem }}
-button {{ font: inherit; padding: .4rem .9rem; border: 1px solid var(--line); border-radius: .4rem }}
+input {{ flex: 1; font: inherit; padding: .4rem .6rem; border: 1px solid var(--dim); border-radius: .4rem }}
+button {{ font: inherit; padding: .4rem .9rem; border: 1px solid var(--dim); border-radius: .4rem }}
 article {{ background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem 1.2rem;
   margin-bottom: 1rem }}
 h2 {{ font-size: 1.05rem; margin: 0 0 .2rem; overflow-wrap: anywhere }}
