@@ -56,7 +56,7 @@ check: setup ## The quick gate: format, lint, types, dependency rule, unit and r
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
-	@$(PYTEST) -m "not stack and not packaging"
+	@$(PYTEST) -m "not stack and not packaging and not crashes"
 
 .PHONY: test
 test: check ## The whole gate, as CI runs it: check, then packaging tests and tests against the running stack
@@ -79,6 +79,10 @@ bench: setup ## Measure: latency at size, CPU per request, import cost, package 
 .PHONY: kill
 kill: setup ## Kill the whole stack under load, again and again (KILLS=100), and look for what was lost
 	@exec $(PY) -m bench.kill --kills $(KILLS)
+
+.PHONY: crashes
+crashes: setup ## Every fault at every call of every write, and all pairs of them in a message and a webhook
+	@$(PYTEST) -m crashes tests/crashes
 
 .PHONY: package
 package: venv ## Build dist/: the Lambda zip and the SAM template of a stage (STAGE=prod)

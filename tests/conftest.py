@@ -122,7 +122,8 @@ def client(services: Services) -> Client:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many made-up requests all workers together have sent; see `tests/fuzz`."""
+    """Say how much all workers together have tried; see `tests/fuzz` and `tests/crashes`."""
     told = [dict(report.user_properties) for report in terminalreporter.getreports("passed")]
-    if sent := sum(each.get("requests", 0) for each in told):
-        terminalreporter.write_line(f"{sent} made-up requests sent")
+    for name, what in (("requests", "made-up requests sent"), ("runs", "runs under faults")):
+        if tried := sum(each.get(name, 0) for each in told):
+            terminalreporter.write_line(f"{tried:,} {what}")

@@ -3,7 +3,7 @@
 import app
 from tests.support.chats import messages_of, new_chat, new_site, unique
 from tests.support.clocks import later
-from tests.support.crashes import enumerated
+from tests.support.crashes import AFTER, Scenario, enumerated
 from tests.support.files import FILES
 from tests.support.queues import drain
 from tests.support.schedules import tick
@@ -21,15 +21,12 @@ def sweep(services):
 
 def test_an_upload_is_one_file_and_leaves_nothing_behind_wherever_the_process_dies(services):
     def scenario():
-        services.objects.versions.clear()
         tenant, key = new_site(), unique()
         client = new_key(tenant)
-        drain(services)
 
         def act():
             answer = client.upload(FILES, b"hello", Idempotency_Key=key)
             assert answer.status == 201, answer.text
-            drain(services)
 
         def check():
             (row,) = client.get(FILES).json["data"]
@@ -39,17 +36,15 @@ def test_an_upload_is_one_file_and_leaves_nothing_behind_wherever_the_process_di
             assert client.get(f"{FILES}/usage").json == {"files": 0, "bytes": 0}
             assert services.objects.present() == []
 
-        return act, check
+        return Scenario(tenant.id, act, check)
 
-    assert enumerated(scenario, services) > 10
+    assert enumerated(scenario, services, AFTER) > 5
 
 
 def test_a_file_sent_directly_reaches_its_message_once_and_stays(services):
     def scenario():
-        services.objects.versions.clear()
         tenant, key = new_site(), unique()
         client, conversation = new_key(tenant), new_chat(tenant).begin()
-        drain(services)
 
         def act():
             begun = client.post(f"{FILES}/uploads", START, Idempotency_Key=key).json
@@ -58,7 +53,6 @@ def test_a_file_sent_directly_reaches_its_message_once_and_stays(services):
             said = {"attachments": [begun["id"]], "client_msg_id": key}
             answer = client.post(f"/v1/conversations/{conversation}/messages", said)
             assert answer.status == 201, answer.text
-            drain(services)
 
         def check():
             sweep(services)
@@ -68,26 +62,24 @@ def test_a_file_sent_directly_reaches_its_message_once_and_stays(services):
             served = [each for each in services.objects.present() if each.startswith("files/")]
             assert any(each in attached["download_url"] for each in served)
 
-        return act, check
+        return Scenario(tenant.id, act, check)
 
-    assert enumerated(scenario, services) > 15
+    assert enumerated(scenario, services, AFTER) > 7
 
 
 def test_a_deleted_file_takes_its_bytes_along_wherever_the_process_dies(services):
     def scenario():
-        services.objects.versions.clear()
-        client = new_key(new_site())
+        tenant = new_site()
+        client = new_key(tenant)
         file_id = client.upload(FILES, b"hello").json["id"]
-        drain(services)
 
         def act():
             assert client.delete(f"{FILES}/{file_id}").status in {204, 404}
-            drain(services)
 
         def check():
             assert services.objects.present() == []
             assert client.get(f"{FILES}/usage").json == {"files": 0, "bytes": 0}
 
-        return act, check
+        return Scenario(tenant.id, act, check)
 
-    assert enumerated(scenario, services) > 8
+    assert enumerated(scenario, services, AFTER) > 4

@@ -1,5 +1,6 @@
 """Delivers what waits in the stand-in queues to the app's own queue functions, as Lambda would."""
 
+from random import Random
 from typing import Any
 
 import app
@@ -12,13 +13,8 @@ MAX_ROUNDS = 100
 
 def drain(services: Services) -> None:
     """Dispatch events and send mails until both queues are empty; an unfinished record fails the test."""
-    consumers = [
-        (settings().events_queue_url, app.dispatch_events),
-        (settings().mail_queue_url, app.send_mail),
-        (settings().webhooks_queue_url, app.deliver_webhooks),
-    ]
     for _ in range(MAX_ROUNDS):
-        waiting = [(take(services, url), consume) for url, consume in consumers]
+        waiting = [(take(services, url), consume) for url, consume in _consumers()]
         if not any(bodies for bodies, _ in waiting):
             return
         for bodies, consume in waiting:
@@ -55,3 +51,40 @@ def deliver(consume: Any, bodies: list[str]) -> list[str]:
         None,
     )
     return [records[failure["itemIdentifier"]] for failure in answer["batchItemFailures"]]
+
+
+def deliver_once(services: Services) -> None:
+    """Deliver what waits now; what fails goes back to its queue, as SQS makes it visible again."""
+    for url, consume in _consumers():
+        if bodies := take(services, url):
+            unfinished = bodies
+            try:
+                unfinished = deliver(consume, bodies)
+            finally:
+                services.queues[url].extend(unfinished)
+
+
+def drain_badly(services: Services, random: Random) -> None:
+    """Deliver everything twice and in another order, as SQS may, until nothing is left but what fails at this time."""
+    for _ in range(MAX_ROUNDS):
+        waiting = [(body, url, consume) for url, consume in _consumers() for body in take(services, url) * 2]
+        random.shuffle(waiting)
+        failed = {(body, url) for body, url, consume in waiting if deliver(consume, [body])}
+        for body, url in sorted(failed):
+            services.queues[url].append(body)
+        if len(waiting) <= len(failed) * 2:
+            return
+    raise AssertionError("the queues never ran empty")
+
+
+def left(services: Services) -> list[str]:
+    """Return what waits in these queues."""
+    return [body for url, _ in _consumers() for body in services.queues.get(url, ())]
+
+
+def _consumers() -> list[tuple[str, Any]]:
+    return [
+        (settings().events_queue_url, app.dispatch_events),
+        (settings().mail_queue_url, app.send_mail),
+        (settings().webhooks_queue_url, app.deliver_webhooks),
+    ]
