@@ -20,6 +20,7 @@ from chalicelib.companies.service import FOLLOW_JOB
 from chalicelib.contacts import cascades
 from chalicelib.contacts import routes as contacts_routes
 from chalicelib.contacts.merging import MERGE_JOB
+from chalicelib.contacts.models import EXPORT_JOB, IMPORT_JOB
 from chalicelib.contacts.service import BLOCK_JOB, DELETE_JOB
 from chalicelib.conversations import bulk, deletion, merges
 from chalicelib.conversations import routes as conversations_routes
@@ -35,11 +36,13 @@ from chalicelib.events import routes as events_routes
 from chalicelib.events.dispatcher import dispatch, read_frequent_with, subscribe, subscribe_to_batches
 from chalicelib.events.sweeper import sweep
 from chalicelib.files import cascades as files_cascades
+from chalicelib.files import outputs
 from chalicelib.files import routes as files_routes
 from chalicelib.files import workers as files_workers
 from chalicelib.health import routes as health_routes
 from chalicelib.jobs import routes as jobs_routes
 from chalicelib.jobs import service as jobs
+from chalicelib.jobs.models import Job, Step
 from chalicelib.messages import merging as messages_merging
 from chalicelib.messages import routes as messages_routes
 from chalicelib.messages import search as messages_search
@@ -119,6 +122,28 @@ jobs.run_in_stages(messages_merging.MERGE_JOB, messages_merging.move_messages, m
 jobs.run_in_stages(bulk.BULK_JOB, bulk.collect, bulk.change_next)
 jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows, files_cascades.delete_files)
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
+
+# As workers, these are imported where they work.
+
+
+def import_contacts(job: Job) -> Step:
+    """Take the next rows of a CSV file."""
+    from chalicelib.contacts.importing import import_rows
+
+    return import_rows(job)
+
+
+def export_contacts(job: Job) -> Step:
+    """Write down the next page of contacts."""
+    from chalicelib.contacts.exporting import collect
+
+    return collect(job)
+
+
+for kind, stage in ((IMPORT_JOB, import_contacts), (EXPORT_JOB, export_contacts)):
+    jobs.run_in_stages(kind, stage, outputs.put_together, outputs.remove_texts)
+    jobs.makes_file(kind, scope="contacts:read")
+jobs.link_files_with(outputs.link)
 
 jobs.run_in_stages(webhooks_deliveries.REPLAY_JOB, webhooks_deliveries.deliver_again_stage)
 

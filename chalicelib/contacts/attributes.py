@@ -28,13 +28,17 @@ MAX_TEXT = 1000
 Actor = Mapping[str, str]
 
 
-def checked(tenant_id: str, before: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return the attributes after `wanted` is put into them, as they are stored. One query.
+def list_definitions(tenant_id: str) -> list[Attribute]:
+    """Return all definitions. One query."""
+    return store.list_all(tenant_id)
+
+
+def checked(definitions: Sequence[Attribute], before: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return the attributes after `wanted` is put into them, as they are stored.
 
     Raises InvalidError for every value that its definition does not allow, and for one that is required and missing.
     """
     after = {name: value for name, value in {**before, **wanted}.items() if value is not None}
-    definitions = store.list_all(tenant_id)
     errors = [error for each in definitions if (error := _error(each, after, wanted))]
     if errors:
         raise InvalidError(errors[0].message, param=errors[0].param, errors=errors)

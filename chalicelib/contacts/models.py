@@ -6,6 +6,7 @@ from typing import Literal
 from chalicelib.contacts.words import words_of
 from chalicelib.core.errors import ConflictError, InvalidError, NotFoundError
 
+IMPORT_JOB, EXPORT_JOB = "contact.import", "contact.export"
 MAX_ATTRIBUTES_BYTES = 8192
 MAX_DEFINITIONS = 100
 MAX_OTHERS = 10  # e-mail addresses, and external ids, that a contact has taken over from merged ones

@@ -18,6 +18,8 @@ from chalicelib.contacts.schemas import (
     ContactOut,
     CreateAttribute,
     CustomAttributeOut,
+    ExportContacts,
+    ImportContacts,
     ListContacts,
     MergeContact,
     UpdateAttribute,
@@ -25,6 +27,7 @@ from chalicelib.contacts.schemas import (
     WriteNote,
 )
 from chalicelib.core.http import Api, Call, Page, PageQuery, Role
+from chalicelib.core.http.access import require_scopes
 from chalicelib.jobs.models import Job, JobOut
 
 api = Api("Contacts")
@@ -59,6 +62,35 @@ def upsert_contact(call: Call, body: WriteContact) -> Contact:
     Fields that are not given stay as they are, so several systems can each keep their own up to date.
     """
     return upserts.upsert_contact(call.tenant_id, body.given(), call.principal.actor)
+
+
+@api.post(
+    "/v1/contacts/import",
+    role=Role.ADMIN,
+    scope="contacts:write",
+    body=ImportContacts,
+    answer=JobOut,
+    status=202,
+)
+def import_contacts(call: Call, body: ImportContacts) -> Job:
+    """Import contacts from a CSV file that was uploaded before, in a job.
+
+    A row changes the contact that has its `external_id`, else the one with its e-mail address, else it makes a new one.
+    Empty cells change nothing. Rows that are refused are listed, by line and column, in a file of their own: the job's
+    `download_url`. The job's `result` counts `created`, `updated`, `unchanged`, `skipped` and `refused` rows.
+    """
+    require_scopes(call.principal, "files:read")
+    from chalicelib.contacts import importing  # noqa: PLC0415 - few calls need it
+
+    return importing.start_import(call.tenant_id, body, call.principal.actor)
+
+
+@api.post("/v1/contacts/export", role=Role.ADMIN, scope="contacts:read", body=ExportContacts, answer=JobOut, status=202)
+def export_contacts(call: Call, body: ExportContacts) -> Job:
+    """Export contacts to a CSV file, in a job, whose `download_url` then has it. It is kept for a day."""
+    from chalicelib.contacts import exporting  # noqa: PLC0415 - few calls need it
+
+    return exporting.start_export(call.tenant_id, body.given(), call.principal.actor)
 
 
 @api.get("/v1/contacts/{contact_id}", scope="contacts:read", answer=ContactOut)

@@ -81,7 +81,7 @@ class UpdateAttribute(Request):
     required: bool = Field(default=OMITTED, strict=True)
 
 
-class ListContacts(PageQuery):
+class ContactFilters(Request):
     """Which contacts. Several filters must all match."""
 
     search: str | None = Field(
@@ -94,6 +94,34 @@ class ListContacts(PageQuery):
     company_id: str | None = Field(default=None, min_length=1, max_length=40)
     email: str | None = Field(default=None, min_length=1, max_length=254)
     external_id: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class ListContacts(ContactFilters, PageQuery):
+    """Which contacts, and where in their list."""
+
+
+class ExportContacts(ContactFilters):
+    """Which contacts. Several filters must all match; without any it is all of them."""
+
+
+class ImportContacts(Request):
+    """Which file, and what is in it."""
+
+    file_id: str = Field(max_length=40, examples=["fil_01JB3D2N6T8V4W5X7Y9Z0A1B2C"])
+    columns: dict[Annotated[str, StringConstraints(max_length=200)], str | None] | None = Field(
+        default=None,
+        max_length=200,
+        description="Which field a column is, by its header; columns that are not named here, or with null, are left "
+        "out. Without it each header must be a field's name, or `custom_attributes.<key>`.",
+        examples=[{"E-mail address": "email", "Plan": "custom_attributes.plan"}],
+    )
+    on_duplicate: Literal["update", "skip"] = Field(
+        default="update",
+        description="What becomes of a contact that has the row's `external_id`, or else its e-mail address.",
+    )
+    delimiter: Literal[",", ";", "\t"] | None = Field(
+        default=None, description="Without it, the one that makes the most of the first line.", examples=[","]
+    )
 
 
 class ContactOut(Response):

@@ -201,21 +201,40 @@ def numbering(tenant_id: str) -> Callable[[], int]:
     return cache(lambda: store.next_number(tenant_id))
 
 
+class Known:
+    """What contacts are checked against; of many that are checked together, each thing is read once."""
+
+    def __init__(self, tenant_id: str) -> None:
+        self.company = cache(lambda company_id: companies.find_company(tenant_id, company_id))
+        self.definitions = cache(lambda: attributes.list_definitions(tenant_id))
+
+
 def creation(
     tenant_id: str, given: Given, actor: Actor, number: Callable[[], int], *, complete: bool = True
 ) -> tuple[Contact, list[Write]]:
     """Return a new contact and its writes; unless `complete`, attributes that are required may be missing."""
+    draft, checks = drafted(tenant_id, given, actor, Known(tenant_id), complete=complete)
+    after = replace(draft, number=number())
+    return after, [*creating(after, actor), *checks]
+
+
+def drafted(
+    tenant_id: str, given: Given, actor: Actor, known: Known, *, complete: bool = True
+) -> tuple[Contact, list[Write]]:
+    """Return a new contact that has no number yet, and the conditions of what it names."""
     now = clock.now_ms()
-    new = Contact(tenant_id, ids.new("con"), 0, now, now, actor["id"])
-    after, checks = _with(new, given, created=complete)
-    after = replace(after, number=number())
-    event = NewEvent("contact.created", shown(after), dict(actor), counts={"contacts": 1})
-    return after, [*store.creating(after, event), *store.claiming(after), *checks]
+    return _with(Contact(tenant_id, ids.new("con"), 0, now, now, actor["id"]), given, known, created=complete)
 
 
-def change(before: Contact, given: Given, actor: Actor) -> tuple[Contact, list[Write]]:
+def creating(contact: Contact, actor: Actor) -> list[Write]:
+    """Return the writes of a new contact, with its event and its guards."""
+    event = NewEvent("contact.created", shown(contact), dict(actor), counts={"contacts": 1})
+    return [*store.creating(contact, event), *store.claiming(contact)]
+
+
+def change(before: Contact, given: Given, actor: Actor, known: Known | None = None) -> tuple[Contact, list[Write]]:
     """Return a contact with the given fields and the writes of that, or the contact itself and none."""
-    after, checks = _with(before, given)
+    after, checks = _with(before, given, known or Known(before.tenant_id))
     if after == before:
         return before, []
     after = replace(after, updated_at=clock.now_ms(), pos=before.pos + 1)
@@ -231,19 +250,19 @@ def updated_event(before: Contact, after: Contact, actor: Actor) -> NewEvent:
     return NewEvent("contact.updated", new, dict(actor), previous)
 
 
-def _with(before: Contact, given: Given, *, created: bool = False) -> tuple[Contact, list[Write]]:
+def _with(before: Contact, given: Given, known: Known, *, created: bool = False) -> tuple[Contact, list[Write]]:
     """Return the contact as the given fields make it, and the conditions of that."""
     after = replace(before, **{name: given[name] for name in _PLAIN if name in given})
     checks: list[Write] = []
     if after.company_id != before.company_id:
-        company = companies.find_company(before.tenant_id, after.company_id) if after.company_id else None
+        company = known.company(after.company_id) if after.company_id else None
         if after.company_id and company is None:
             raise InvalidError.field("company_id", "There is no such company.", "not_found")
         after = replace(after, company_name=company.name if company else None)
         checks = [companies.requiring_company(company)] if company else []
     if created or "custom_attributes" in given:
         old, wanted = json.loads(before.custom_attributes), given.get("custom_attributes", {})
-        text = attributes.checked(before.tenant_id, old, wanted)
+        text = attributes.checked(known.definitions(), old, wanted)
         after = replace(after, custom_attributes=text)
     after = replace(
         after,

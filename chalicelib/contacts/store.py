@@ -54,9 +54,14 @@ def find_owner(tenant_id: str, kind: str, value: str) -> str | None:
 
 def find_owners(tenant_id: str, wanted: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return who has an e-mail address and an external id, by kind, in one call."""
+    return {kind: owner for (kind, _), owner in find_all_owners(tenant_id, wanted).items()}
+
+
+def find_all_owners(tenant_id: str, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return who has which e-mail addresses and external ids, those that somebody has. One call per hundred."""
     rows = tenant_rows(tenant_id)
-    keys = {rows.key(_guard(kind, value), "-"): kind for kind, value in wanted}
-    return {keys[key]: item["id"] for key, item in rows.batch_get(keys, consistent=True).items()}
+    keys = {rows.key(_guard(kind, value), "-"): (kind, value) for kind, value in wanted}
+    return {keys[key]: item["id"] for key, item in rows.batch_get(keys).items()}
 
 
 def owner_of(guard: Write) -> str | None:
@@ -65,9 +70,10 @@ def owner_of(guard: Write) -> str | None:
     return item["id"] if item else None
 
 
-def next_number(tenant_id: str) -> int:
-    """Take the tenant's next contact number. A number whose contact is then refused stays unused."""
-    return int(run(tenant_rows(tenant_id).updating("number", "con", add={"n": 1}), returning=True)["n"])
+def next_number(tenant_id: str, count: int = 1) -> int:
+    """Take the tenant's next contact numbers and return the first. Those of contacts then refused stay unused."""
+    last = run(tenant_rows(tenant_id).updating("number", "con", add={"n": count}), returning=True)["n"]
+    return int(last) - count + 1
 
 
 def creating(contact: Contact, event: NewEvent) -> list[Write]:

@@ -1,6 +1,6 @@
 """Contacts found by external id or e-mail address and made where there is none, for who keeps a list of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalicelib.contacts import store
@@ -54,11 +54,16 @@ def upserting(tenant_id: str, given: Given, actor: Actor, number: Callable[[], i
     found = store.find(tenant_id, owners.get(store.EXTERNAL_ID) or owners[store.EMAIL])
     if not isinstance(found, Contact):
         raise StaleError  # deleted or merged a moment ago
+    require_match(found, owners, given)
+    return change(found, but_seconds(found, given), actor)
+
+
+def require_match(found: Contact, owners: Mapping[str, str], given: Given) -> None:
+    """Raise EmailTakenError if the e-mail address is another contact's, or this one's by another external id."""
     if owners.get(store.EMAIL, found.id) != found.id:
         raise taken_error(store.EMAIL, owners[store.EMAIL])
     if store.EXTERNAL_ID not in owners and given.get("external_id") and found.external_id:
         raise taken_error(store.EMAIL, found.id)
-    return change(found, but_seconds(found, given), actor)
 
 
 def but_seconds(contact: Contact, given: Given) -> dict[str, Any]:

@@ -73,6 +73,36 @@ def copy(stored: Stored, key: str, content_type: str) -> None:
     _call("copy_object", Key=key, CopySource=source, ContentType=content_type, MetadataDirective="REPLACE")
 
 
+def begin_parts(key: str, content_type: str) -> str:
+    """Begin an object that is sent in parts; returns the upload's id."""
+    answer = _call("create_multipart_upload", Key=key, ContentType=content_type)
+    upload_id: str = answer["UploadId"]
+    return upload_id
+
+
+def put_part(key: str, upload_id: str, number: int, data: bytes) -> bool:
+    """Store a part, which has at least 5 MB unless it is the last; doing it again replaces it.
+
+    False if there is no such upload: it is complete, or was given up.
+    """
+    try:
+        _call_parts("upload_part", Key=key, UploadId=upload_id, PartNumber=number, Body=data)
+    except _NoUploadError:
+        return False
+    return True
+
+
+def join_parts(key: str, upload_id: str) -> bool:
+    """Make an object of its parts, at most 1,000. False as above."""
+    try:
+        found = _call_parts("list_parts", Key=key, UploadId=upload_id)["Parts"]
+        parts = [{"PartNumber": each["PartNumber"], "ETag": each["ETag"]} for each in found]
+        _call_parts("complete_multipart_upload", Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts})
+    except _NoUploadError:
+        return False
+    return True
+
+
 def delete_all(prefix: str) -> None:
     """Delete every object below a prefix: a few at most."""
     for each in _call("list_objects_v2", Prefix=prefix).get("Contents", []):
@@ -131,8 +161,19 @@ def _credentials() -> ReadOnlyCredentials:
     return found.get_frozen_credentials()
 
 
+class _NoUploadError(Exception):
+    pass
+
+
 def _call(operation: str, **params: object) -> aws.Params:
     try:
         return aws.call("s3", operation, {"Bucket": settings().files_bucket, **params})
     except ClientError as exc:
         raise UnavailableError from exc
+
+
+def _call_parts(operation: str, **params: object) -> aws.Params:
+    try:
+        return aws.call("s3", operation, {"Bucket": settings().files_bucket, **params})
+    except ClientError as exc:
+        raise (_NoUploadError if aws.error_code(exc) == "NoSuchUpload" else UnavailableError) from exc

@@ -37,7 +37,9 @@ class Job:
     done: int = 0  # rows dealt with
     completed_at: int | None = None
     result: Mapping[str, int] = field(default_factory=dict)  # what came of how many rows
+    output: str | None = None  # the name of the file that it has made
     pos: int = 1
+    download_url: str | None = None  # of that file, for who may have it; never stored
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Step:
     cursor: str | None = None
     counted: Mapping[str, int] = field(default_factory=dict)  # what came of these rows, added to the job's result
     changed: tuple[str, ...] = ()  # partitions of aggregates that got news
+    output: str | None = None  # the name of the file that the job has made
 
 
 # Reads what is left to do. It may be called again for a step whose transaction failed, so it must not write.
@@ -74,6 +77,11 @@ class JobOut(Response):
     status: Status = Field(description="`completed` is for good; a job never stops halfway.")
     progress: Progress
     result: dict[str, int] = Field(description="How many objects had which outcome; empty where there is only one.")
+    download_url: str | None = Field(
+        description="The file that the job has made: for a day, and this link for 15 minutes. Null for members below "
+        "admin.",
+        examples=[None],
+    )
     created_by: str = Field(examples=["usr_01JB3D2N6T8V4W5X7Y9Z0A1B2C"])
     created_at: Timestamp
     updated_at: Timestamp

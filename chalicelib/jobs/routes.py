@@ -9,5 +9,8 @@ api = Api("Jobs")
 
 @api.get("/v1/jobs/{job_id}", scope="jobs:read", answer=JobOut)
 def retrieve_job(call: Call, job_id: str) -> Job:
-    """Read how far a job is. Jobs are kept for 30 days after their end."""
-    return service.get_job(call.tenant_id, job_id)
+    """Read how far a job is. Jobs are kept for 30 days after their end.
+
+    The file of a job that has made one is for admins, and for API keys that may read what is in it.
+    """
+    return service.show_job(call.tenant_id, job_id, call.principal)

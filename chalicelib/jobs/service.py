@@ -7,10 +7,11 @@ dispatcher that waits for it looks again by itself.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from chalicelib.core import clock, ids
+from chalicelib.core.http import Principal, Role
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import outbox
 from chalicelib.events.models import Event, NewEvent
@@ -22,11 +23,23 @@ SLICE = 25  # steps between two events: the dispatcher may hand over to another 
 _BEGINNINGS = {"job.created", "job.continued"}
 
 _stages: dict[str, tuple[Stage, ...]] = {}
+_scopes: dict[str, str] = {}  # of kinds that make a file: what an API key needs to get it
+_links: list[Callable[[Job], str | None]] = []
 
 
 def run_in_stages(kind: str, *stages: Stage) -> None:
     """Say what a kind of job does, stage by stage. Called from app.py, because stages are in several slices."""
     _stages[kind] = stages
+
+
+def makes_file(kind: str, scope: str) -> None:
+    """Say that a kind of job makes a file, and which scope an API key needs to get it. Called from app.py."""
+    _scopes[kind] = scope
+
+
+def link_files_with(link: Callable[[Job], str | None]) -> None:
+    """Set what makes the link to a job's file. Called from app.py: files are above."""
+    _links[:] = [link]
 
 
 def starting(tenant_id: str, kind: str, args: Mapping[str, str], actor: Mapping[str, str]) -> tuple[Job, list[Write]]:
@@ -61,12 +74,38 @@ def dropping(job: Job, number: int) -> Write:
     return store.dropping(job.tenant_id, job.id, number)
 
 
+def adding_text(job: Job, number: int, text: str) -> Write:
+    """Return the write of a part of the file that a job makes, for one of its steps: at most 400 KB."""
+    return store.adding_text(job.tenant_id, job.id, number, text)
+
+
+def texts_after(job: Job, number: int, limit: int = 1000) -> tuple[list[tuple[int, str]], bool]:
+    """Return parts of a job's file behind a number, about 1 MB of them, and whether there are more."""
+    return store.texts_after(job.tenant_id, job.id, number, limit)
+
+
+def removing_text(job: Job, number: int) -> Write:
+    """Return the write that removes a part of a job's file."""
+    return store.removing_text(job.tenant_id, job.id, number)
+
+
 def get_job(tenant_id: str, job_id: str) -> Job:
     """Return a job; raises JobNotFoundError."""
     found = store.find(tenant_id, job_id) if ids.is_id("job", job_id) else None
     if found is None:
         raise JobNotFoundError
     return found
+
+
+def show_job(tenant_id: str, job_id: str, caller: Principal) -> Job:
+    """Return a job with the link to its file, if the caller may have that; raises JobNotFoundError."""
+    found = get_job(tenant_id, job_id)
+    scope = _scopes.get(found.kind)
+    if found.output is None or scope is None:
+        return found
+    role = caller.memberships.get(tenant_id, Role.VIEWER)
+    allowed = scope in caller.scopes if caller.kind == "api_key" else role >= Role.ADMIN
+    return replace(found, download_url=_links[0](found)) if allowed else found
 
 
 def on_event(event: Event) -> None:
@@ -106,7 +145,8 @@ def _after(before: Job, step: Step) -> tuple[Job, NewEvent | None]:
     """Return the job after a step, and its event if the step ends the job or a slice of it."""
     now = clock.now_ms()
     after = replace(before, status="running", steps=before.steps + 1, done=before.done + step.done, updated_at=now)
-    after = replace(after, cursor=step.cursor, result=Counter(before.result) + Counter(step.counted))
+    after = replace(after, cursor=step.cursor, output=step.output or before.output)
+    after = replace(after, result=Counter(before.result) + Counter(step.counted))
     if step.finished:
         after = replace(after, stage=before.stage + 1, cursor=None)
     system = {"type": "system", "id": "parley"}

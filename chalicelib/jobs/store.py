@@ -25,6 +25,7 @@ _STORED = {
     "done": "done",
     "completed_at": "end",
     "result": "res",
+    "output": "out",
     "pos": "pos",
 }
 
@@ -69,6 +70,26 @@ def first_kept(tenant_id: str, job_id: str) -> tuple[int, list[str]] | None:
 def dropping(tenant_id: str, job_id: str, number: int) -> Write:
     """Return the write that removes a part of a job's ids."""
     return tenant_rows(tenant_id).deleting(job_id, _part(number))
+
+
+def adding_text(tenant_id: str, job_id: str, number: int, text: str) -> Write:
+    """Return the write of a part of the file that a job makes; at most 400 KB, DynamoDB's limit."""
+    return tenant_rows(tenant_id).putting(job_id, _text(number), {"t": text})
+
+
+def texts_after(tenant_id: str, job_id: str, number: int, limit: int = 1000) -> tuple[list[tuple[int, str]], bool]:
+    """Read the parts of a job's file behind a number, up to 1 MB, and whether there are more. One query."""
+    found = tenant_rows(tenant_id).query(job_id, between=(_text(number + 1), _text(999_999)), limit=limit)
+    return [(int(item["sk"][4:]), item["t"]) for item in found.items], found.more
+
+
+def removing_text(tenant_id: str, job_id: str, number: int) -> Write:
+    """Return the write that removes a part of a job's file."""
+    return tenant_rows(tenant_id).deleting(job_id, _text(number))
+
+
+def _text(number: int) -> str:
+    return f"txt#{number:06d}"
 
 
 def _part(number: int) -> str:

@@ -14,6 +14,7 @@ from tests.support.chats import ORIGIN, Chat, new_chat, reply, unique
 from tests.support.client import Answer
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, merge, merged, new_company, new_contact
+from tests.support.csv_files import EXPORT, IMPORT, uploaded_csv
 from tests.support.files import FILES, OWN_FILES, posted, started, uploaded
 from tests.support.identity import new_secret, prove, proven, signed
 from tests.support.queues import drain
@@ -376,6 +377,12 @@ def _contact_by(name: str) -> Prepare:
     return prepare
 
 
+def _import_contacts(world: World) -> Send:
+    owner = world.tenant.owner.client
+    body = {"file_id": uploaded_csv(owner, world.services, "name\nKim\n")}
+    return lambda: owner.post(IMPORT, body)
+
+
 def _contacts_of_company(world: World) -> Send:
     owner, company = world.tenant.owner.client, new_company(world.tenant.owner.client)["id"]
     new_contact(owner, company_id=company)
@@ -586,6 +593,8 @@ REQUESTS: dict[str, Prepare] = {
     "GET /v1/contacts": _find_contact("limit=10"),
     "POST /v1/contacts": _create_contact,
     "PUT /v1/contacts": _put_contact,
+    "POST /v1/contacts/import": _import_contacts,
+    "POST /v1/contacts/export": _v1("POST", EXPORT, {}),
     "GET /v1/contacts/{contact_id}": _on_contact("GET"),
     "PATCH /v1/contacts/{contact_id}": _on_contact("PATCH", "", {"name": "Bea"}),
     "DELETE /v1/contacts/{contact_id}": _on_contact("DELETE"),

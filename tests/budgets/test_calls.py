@@ -114,6 +114,8 @@ BUDGETS = {
     "GET /v1/contacts": "1 batch_get, 1 query",
     "POST /v1/contacts": "1 get, 1 query, 1 send, 1 transact, 1 update",  # company, attributes, number
     "PUT /v1/contacts": "1 batch_get, 1 query, 1 send, 1 transact, 1 update",
+    "POST /v1/contacts/import": "1 get, 1 get_object, 1 head_object, 1 send, 1 transact",
+    "POST /v1/contacts/export": "1 batch_get, 2 query, 1 send, 1 transact",  # the filters are tried, and the attributes
     "GET /v1/contacts/{contact_id}": "1 get",
     "PATCH /v1/contacts/{contact_id}": "1 get, 1 send, 1 transact",
     "DELETE /v1/contacts/{contact_id}": "1 get, 2 send, 1 transact",

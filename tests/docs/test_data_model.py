@@ -30,6 +30,7 @@ from tests.budgets.account import known_pool_user
 from tests.support.chats import HOST, ORIGIN, Chat, new_chat, reply, unique
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, link_conversation, merged, new_company, new_contact
+from tests.support.csv_files import exported, imported
 from tests.support.files import FILES, OWN_FILES, png, posted, uploaded
 from tests.support.identity import new_secret, proven, signed
 from tests.support.mails import Post, identified, link_of
@@ -277,6 +278,8 @@ def contacts(services: Any) -> None:
         drain(services)
     link_conversation(tenant.id, chat.visitor_id, ana["id"])
     merged(owner, services, ana["id"], kim["id"])
+    assert len(exported(owner, services)) == 1
+    assert imported(owner, services, "name,email\nAna,new@example.com\n,\n,no\n")["result"]["created"] == 1
     for filters in ("", "?search=kim", f"?email={kim['email']}", f"?company_id={company}&limit=1"):
         assert owner.get(CONTACTS + filters).status == 200
     for path in (f"contacts/{kim['id']}/notes", f"conversations?contact_id={kim['id']}", "companies"):

@@ -26,6 +26,8 @@ _EXCEPTIONS = {
     "GET /v1/tenants/{tenant_id}/invitations": "admin",
     "GET /v1/tenants/{tenant_id}/audit-log": "admin",
     "DELETE /v1/conversations/{conversation_id}": "admin",
+    "POST /v1/contacts/import": "admin",
+    "POST /v1/contacts/export": "admin",
     "GET /v1/tenants": NOBODY,
     "POST /v1/tenants": NOBODY,
     **dict.fromkeys(MINE, "viewer"),

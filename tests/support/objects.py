@@ -1,5 +1,6 @@
 """A versioned bucket in memory, as much of S3 as the product calls; test_bucket.py compares it with another one."""
 
+import hashlib
 import io
 import re
 from typing import Any
@@ -9,12 +10,15 @@ from botocore.exceptions import ClientError
 from chalicelib.core import ids
 from chalicelib.core.aws import Params
 
+LEAST_PART = 5 * 1024 * 1024  # of all parts but the last
+
 
 class Bucket:
     """Objects by key, each with all its versions, oldest first; None is a delete marker."""
 
     def __init__(self) -> None:
         self.versions: dict[str, list[tuple[str, bytes | None, str]]] = {}
+        self.uploads: dict[tuple[str, str], tuple[str, dict[int, bytes]]] = {}  # type and parts, of those not complete
 
     def __call__(self, operation: str, params: Params) -> Params:
         """Answer a call."""
@@ -56,6 +60,34 @@ class Bucket:
     def _copy_object(self, Key: str, CopySource: dict[str, Any], ContentType: str, **_: str) -> Params:  # noqa: N803
         return self._put_object(Key, self._of(CopySource["Key"], CopySource["VersionId"]), ContentType)
 
+    def _create_multipart_upload(self, Key: str, ContentType: str) -> Params:  # noqa: N803
+        upload_id = ids.new_ulid()
+        self.uploads[Key, upload_id] = (ContentType, {})
+        return {"UploadId": upload_id}
+
+    def _upload_part(self, Key: str, UploadId: str, PartNumber: int, Body: bytes) -> Params:  # noqa: N803
+        self._upload(Key, UploadId)[1][PartNumber] = Body
+        return {"ETag": _etag(Body)}
+
+    def _list_parts(self, Key: str, UploadId: str) -> Params:  # noqa: N803
+        parts = sorted(self._upload(Key, UploadId)[1].items())
+        return {"Parts": [{"PartNumber": number, "ETag": _etag(data)} for number, data in parts]}
+
+    def _complete_multipart_upload(self, Key: str, UploadId: str, MultipartUpload: Params) -> Params:  # noqa: N803
+        content_type, parts = self._upload(Key, UploadId)
+        named = [(each["PartNumber"], each["ETag"]) for each in MultipartUpload["Parts"]]
+        assert named == [(number, _etag(data)) for number, data in sorted(parts.items())]
+        data = [parts[number] for number, _ in named]
+        if any(len(each) < LEAST_PART for each in data[:-1]):
+            raise _error("EntityTooSmall", "CompleteMultipartUpload")
+        del self.uploads[Key, UploadId]
+        return self._put_object(Key, b"".join(data), content_type)
+
+    def _upload(self, key: str, upload_id: str) -> tuple[str, dict[int, bytes]]:
+        if (key, upload_id) not in self.uploads:
+            raise _error("NoSuchUpload", "UploadPart")
+        return self.uploads[key, upload_id]
+
     def _list_objects_v2(self, Prefix: str) -> Params:  # noqa: N803
         return {"Contents": [{"Key": key} for key in self.present() if key.startswith(Prefix)]}
 
@@ -68,6 +100,10 @@ class Bucket:
             if version == wanted and data is not None:
                 return data
         raise _error("NoSuchVersion", "GetObject")
+
+
+def _etag(data: bytes) -> str:
+    return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
 
 def _error(code: str, operation: str) -> ClientError:
