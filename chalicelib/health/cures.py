@@ -47,6 +47,7 @@ CURES = {
     "name_or_email_required": "Give at least one of the two.",
     "no_tenant": "Create a tenant with POST /v1/tenants, or accept an invitation.",
     "not_a_member": "Take the user id from GET /v1/tenants/{tenant_id}/members.",
+    "no_address": "Give `email`, or let the visitor say who he is first.",
     "not_found": "Check the id, and that the credential belongs to the same tenant and mode.",
     "not_the_author": "Let the author do it; deleting may also be done by an admin.",
     "not_uploaded": "Post the file to `url` with `fields` first, then complete it again.",

@@ -123,5 +123,20 @@ GERMAN = Words(
             "Wenn Sie das nicht waren, tun Sie nichts oder bestellen Sie ab: Dann kommen von „{tenant}“ keine "
             "Antworten mehr per Mail.",
         ),
+        "transcript": Template(
+            "Ihr Gespräch mit {tenant}",
+            "Das ist das Gespräch {number} mit „{tenant}“:",
+            after="Bei vielen Nachrichten sind das die neuesten.",
+            footer="Sie bekommen diese Mail, weil sie mit dieser Adresse bestellt wurde. Wenn Sie abbestellen, kommen "
+            "von „{tenant}“ keine Antworten und Mitschriften mehr per Mail.",
+        ),
+        "transcript_of_replies": Template(
+            "Was {tenant} Ihnen geantwortet hat",
+            "Das hat „{tenant}“ im Gespräch {number} gesagt. Was Sie selbst gesagt haben, steht nicht darin.",
+            after="Bei vielen Nachrichten sind das die neuesten.",
+            footer="Sie bekommen diese Mail, weil sie in einem Chat auf der Website von „{tenant}“ mit dieser Adresse "
+            "bestellt wurde. Wenn Sie das nicht waren, tun Sie nichts oder bestellen Sie ab: Dann kommen von "
+            "„{tenant}“ keine Antworten mehr per Mail.",
+        ),
     },
 )

@@ -116,5 +116,19 @@ ENGLISH = Words(
             "You get this mail because this address was given in a chat on the site of “{tenant}”. "
             "If it was not you, do nothing, or unsubscribe: you then get no more replies from “{tenant}” by mail.",
         ),
+        "transcript": Template(
+            "Your conversation with {tenant}",
+            "This is conversation {number} with “{tenant}”:",
+            after="If there are many messages, these are the newest ones.",
+            footer="You get this mail because it was asked for with this address. If you unsubscribe, you get no more "
+            "replies and transcripts from “{tenant}” by mail.",
+        ),
+        "transcript_of_replies": Template(
+            "What {tenant} has replied to you",
+            "This is what “{tenant}” has said in conversation {number}. What you have said yourself is not in it.",
+            after="If there are many messages, these are the newest ones.",
+            footer="You get this mail because it was asked for with this address in a chat on the site of “{tenant}”. "
+            "If it was not you, do nothing, or unsubscribe: you then get no more replies from “{tenant}” by mail.",
+        ),
     },
 )

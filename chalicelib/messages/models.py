@@ -2,13 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from chalicelib.conversations.models import Conversation, ConversationOut
-from chalicelib.core.errors import ConflictError, ForbiddenError, NotFoundError
+from chalicelib.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from chalicelib.core.http import PageQuery, Response
 from chalicelib.core.http.schema import Timestamp
 from chalicelib.files.models import MAX_ATTACHMENTS, Attachment
@@ -60,6 +60,13 @@ class NotTheAuthorError(ForbiddenError):
 class MessageDeletedError(ConflictError):
     code = "message_deleted"
     default_message = "This message has been deleted."
+
+
+class NoAddressError(InvalidError):
+    """Nobody has said where the mail should go."""
+
+    code = "no_address"
+    default_message = "There is no e-mail address to send it to. Give one."
 
 
 class ListMessages(PageQuery):
@@ -243,3 +250,39 @@ def both_remember(older: bytes, newer: bytes) -> bytes:
     """Return the newest 16 hashes of each of two conversations that become one."""
     half = RECENT_CLIENT_IDS // 2 * _HASH_BYTES
     return older[-half:] + newer[-half:]
+
+
+@dataclass(frozen=True)
+class TranscriptMail:
+    """A transcript on its way."""
+
+    conversation_id: str
+    email: str
+    language: str | None
+
+
+class TranscriptMailOut(Response):
+    """A transcript on its way by mail."""
+
+    versioned: ClassVar[bool] = False
+
+    conversation_id: str
+    email: str = Field(description="Where to. Nothing is sent where mails have bounced or were unsubscribed from.")
+    language: str | None = Field(description="Null: that of the visitor's browser, else the tenant's.")
+
+    @classmethod
+    def of(cls, mail: TranscriptMail) -> "TranscriptMailOut":
+        """Show a mail."""
+        return cls(conversation_id=mail.conversation_id, email=mail.email, language=mail.language)
+
+
+class TranscriptRequestedOut(Response):
+    """A transcript that is sent by mail."""
+
+    id: str = Field(description="The conversation's.")
+    number: int
+    email: str
+    language: str | None
+    told: Literal["everything", "replies"] = Field(
+        description="`replies`: without the visitor's own messages, because the address is only what he says."
+    )

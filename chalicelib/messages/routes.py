@@ -12,11 +12,13 @@ from chalicelib.conversations.models import (
     Tags,
     attributes_text,
 )
+from chalicelib.core.errors import RateLimitedError
 from chalicelib.core.http import Api, Call, Page, Principal, Request, Role
+from chalicelib.core.http.access import require_scopes
 from chalicelib.core.http.route import Raw
-from chalicelib.core.http.schema import OMITTED
+from chalicelib.core.http.schema import OMITTED, Email
 from chalicelib.jobs.models import Job, JobOut
-from chalicelib.messages import editing, merging, opening, service, transcript
+from chalicelib.messages import editing, mailing, merging, opening, service, transcript
 from chalicelib.messages.models import (
     Attachments,
     Author,
@@ -28,16 +30,17 @@ from chalicelib.messages.models import (
     MessageOut,
     NewContent,
     NewMessage,
+    NoAddressError,
     NotTheAuthorError,
     Opened,
     OpenedConversationOut,
     Thread,
     ThreadOut,
+    TranscriptMail,
+    TranscriptMailOut,
 )
 
 api = Api("Messages")
-
-TEXT, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
 
 
 class SendMessage(Request):
@@ -92,6 +95,17 @@ class TranscriptQuery(Request):
     include_notes: Literal["true", "false"] = Field(default="false", description="Notes are for agents only.")
 
 
+class MailTranscript(Request):
+    """Where to, and in which language."""
+
+    email: Email | None = Field(
+        default=None, description="Unless given, the contact's, else what the visitor has given.", examples=[None]
+    )
+    language: transcript.Language | None = Field(
+        default=None, description="Unless given, that of the visitor's browser, else the tenant's."
+    )
+
+
 class ThreadQuery(Request):
     """How many messages to bring."""
 
@@ -136,17 +150,28 @@ def retrieve_thread(call: Call, query: ThreadQuery, conversation_id: str) -> Thr
     "/v1/conversations/{conversation_id}/transcript",
     scope="messages:read",
     query=TranscriptQuery,
-    raw=(TEXT, HTML),
+    raw=(transcript.TEXT, transcript.HTML),
 )
 def retrieve_transcript(call: Call, query: TranscriptQuery, conversation_id: str) -> Raw:
     """Retrieve a conversation to keep or print: its newest 1,000 messages, oldest first, as plain text or as a page."""
     accepted, notes = call.headers.get("accept-language", ""), query.include_notes == "true"
     found = transcript.get_transcript(call.tenant_id, conversation_id, query.language, accepted, notes=notes)
-    call.answer_headers["Content-Language"] = found.language
-    if query.format == "text":
-        return Raw(transcript.as_text(found), TEXT)
-    call.answer_headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-    return Raw(transcript.as_page(found), HTML)
+    return transcript.rendered(found, query.format, call.answer_headers)
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/transcript",
+    role=Role.AGENT,
+    scope="conversations:write",
+    body=MailTranscript,
+    answer=TranscriptMailOut,
+    status=202,
+    errors=(NoAddressError, ConversationMergedError, RateLimitedError),
+)
+def mail_transcript(call: Call, body: MailTranscript, conversation_id: str) -> TranscriptMail:
+    """Send a conversation by mail, without notes: its newest messages, up to 100 KB of text."""
+    require_scopes(call.principal, "messages:read", *(() if body.email else ("contacts:read", "visitors:read")))
+    return mailing.mail_transcript(call.tenant_id, conversation_id, body.email, body.language, call.principal.actor)
 
 
 @api.get(

@@ -8,6 +8,7 @@ from typing import Literal
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation
 from chalicelib.core import clock
+from chalicelib.core.http import Raw
 from chalicelib.core.table import TEST_SUFFIX
 from chalicelib.messages import store
 from chalicelib.messages.models import Message
@@ -16,6 +17,8 @@ from chalicelib.tenants import service as tenants
 MOST = 1000  # messages, the newest ones
 MAX_CHARACTERS = 500_000  # of their texts together: at four bytes each well below what Lambda answers (6 MB)
 _A_QUERY = 250
+
+TEXT, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
 
 Language = Literal["en", "de"]
 
@@ -110,6 +113,10 @@ class Transcript:
         ]
         return f"{name} ({', '.join(kinds)})" if kinds else name
 
+    def time_of(self, message: Message) -> str:
+        """Return when it was said, to the minute."""
+        return _time(message.created_at)
+
     def text_of(self, message: Message) -> str:
         """Return what it says, or that it is deleted."""
         return self.word("deleted") if message.deleted_at else message.content
@@ -124,11 +131,28 @@ def get_transcript(
     Raises ConversationNotFoundError.
     """
     conversation = conversations.get_conversation(tenant_id, conversation_id)
+    return transcript_of(conversation, language, accepted, notes=notes)
+
+
+def transcript_of(
+    conversation: Conversation, language: Language | None, accepted: str, *, notes: bool = False
+) -> Transcript:
+    """As `get_transcript`, of a conversation that has been read; at most four queries, and a read of the tenant."""
+    tenant_id = conversation.tenant_id
     tenant = tenants.get_tenant(tenant_id.removesuffix(TEST_SUFFIX))
     messages, left_out = _newest(conversation)
     shown = [message for message in messages if notes or not message.private]
     chosen = language or _preferred(accepted) or tenant.language
     return Transcript(tenant.name, chosen, conversation, shown, left_out)
+
+
+def rendered(transcript: Transcript, form: Literal["text", "html"], headers: dict[str, str]) -> Raw:
+    """Return it as an answer, and set what a browser should know of it."""
+    headers["Content-Language"] = transcript.language
+    if form == "text":
+        return Raw(as_text(transcript), TEXT)
+    headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    return Raw(as_page(transcript), HTML)
 
 
 def as_text(transcript: Transcript) -> str:

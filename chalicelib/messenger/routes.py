@@ -1,15 +1,17 @@
 """`/widget/v1`: called from a tenant's site by the visitor's browser, so every answer is for an allowed origin only."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation, MergeInProgressError
-from chalicelib.core.http import Api, Call, Page, PageQuery, Request
+from chalicelib.core.errors import RateLimitedError
+from chalicelib.core.http import Api, Call, Page, PageQuery, Raw, Request
 from chalicelib.core.http.access import OriginNotAllowedError
 from chalicelib.core.http.schema import OMITTED, Email, Name
 from chalicelib.core.regions import WrongRegionError
+from chalicelib.messages import mailing, transcript
 from chalicelib.messages.models import (
     Attachments,
     ClientMessageId,
@@ -17,8 +19,11 @@ from chalicelib.messages.models import (
     Message,
     MessageDeletedError,
     NewContent,
+    NoAddressError,
     NotTheAuthorError,
     Opened,
+    TranscriptMail,
+    TranscriptMailOut,
 )
 from chalicelib.messenger import service
 from chalicelib.messenger.models import (
@@ -86,6 +91,23 @@ class RateConversation(Request):
 
     score: int = Field(ge=1, le=5)
     comment: str | None = Field(default=None, max_length=2000)
+
+
+class OwnTranscriptQuery(Request):
+    """In what form."""
+
+    format: Literal["text", "html"] = "text"
+    language: transcript.Language | None = Field(
+        default=None, description="Unless given, as `Accept-Language` asks, else the tenant's."
+    )
+
+
+class MailOwnTranscript(Request):
+    """In which language."""
+
+    language: transcript.Language | None = Field(
+        default=None, description="Unless given, the browser's, else the tenant's."
+    )
 
 
 class SetContext(Request):
@@ -216,6 +238,34 @@ def rate_conversation(call: Call, body: RateConversation, conversation_id: str) 
     return conversations.rate_conversation(
         call.tenant_id, conversation_id, visitor.id, body.score, body.comment, visitor.contact_id
     )
+
+
+@api.get(
+    "/widget/v1/conversations/{conversation_id}/transcript",
+    query=OwnTranscriptQuery,
+    raw=(transcript.TEXT, transcript.HTML),
+)
+def retrieve_own_transcript(call: Call, query: OwnTranscriptQuery, conversation_id: str) -> Raw:
+    """Retrieve one of the visitor's own conversations to keep or print: its newest 1,000 messages, oldest first."""
+    own = service.get_own_conversation(call.tenant_id, conversation_id, call.principal)
+    found = transcript.transcript_of(own, query.language, call.headers.get("accept-language", ""))
+    return transcript.rendered(found, query.format, call.answer_headers)
+
+
+@api.post(
+    "/widget/v1/conversations/{conversation_id}/transcript",
+    body=MailOwnTranscript,
+    answer=TranscriptMailOut,
+    status=202,
+    errors=(NoAddressError, BlockedError, RateLimitedError),
+)
+def mail_own_transcript(call: Call, body: MailOwnTranscript, conversation_id: str) -> TranscriptMail:
+    """Send one of the visitor's own conversations by mail: to his contact's address if he has proven who he is.
+
+    To an address that he has only given goes what the agents have said, without his own messages: nobody shall be able
+    to write to strangers in this way.
+    """
+    return mailing.mail_own_transcript(call.tenant_id, conversation_id, call.principal, body.language)
 
 
 @api.put("/widget/v1/context", body=SetContext, answer=OwnVisitorOut)

@@ -8,7 +8,8 @@ from chalicelib.core import clock
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.table import TEST_SUFFIX
 from chalicelib.events.models import Event
-from chalicelib.notifications import links, members, reminders, store
+from chalicelib.messages import mailing
+from chalicelib.notifications import links, members, reminders, store, transcripts
 from chalicelib.notifications.links import MemberChoice
 from chalicelib.notifications.models import AWAY_S, NEWS_MS, OFFLINE_S, Preferences
 
@@ -23,6 +24,8 @@ def on_event(event: Event) -> None:
         _on_message(event)
     elif event.type == "conversation.assigned":
         members.tell_assignee(event)
+    elif event.type == mailing.EVENT:
+        transcripts.send(event)
     elif event.type == "conversation.created":
         members.tell_of_new(event)
 

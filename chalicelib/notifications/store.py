@@ -77,6 +77,11 @@ def unsubscribe(tenant_id: str, hashed: bytes) -> None:
     _write(tenants.requiring_tenant(tenant_id), row)
 
 
+def is_unsubscribed(tenant_id: str, email: str) -> bool:
+    """Tell whether an address wants no more mails of a tenant. One read."""
+    return tenant_rows(tenant_id).get(_UNSUBSCRIBED, address_hash(tenant_id, email).hex()) is not None
+
+
 def address_hash(tenant_id: str, email: str) -> bytes:
     """Return what stands for an address in rows and links of one tenant (16 bytes)."""
     return keyring.keyed_hash("notified", tenant_id, email)[:16]

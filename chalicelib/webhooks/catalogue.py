@@ -15,7 +15,7 @@ from chalicelib.core.http import Response
 from chalicelib.events.models import EventOut
 from chalicelib.files.showing import FileOut
 from chalicelib.jobs.models import JobOut
-from chalicelib.messages.models import MessageOut
+from chalicelib.messages.models import MessageOut, TranscriptRequestedOut
 from chalicelib.tenants.schemas import ApiKeyOut, InvitationOut, MemberOut, TenantOut
 from chalicelib.visitors.models import VisitorOut
 from chalicelib.webhooks.schemas import FailingWebhookOut, WebhookOut
@@ -116,6 +116,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
     ),
     "conversation.rated": EventType("The visitor rated it.", ConversationOut, _QUOTES),
     "conversation.merged": EventType("It went into the one that `merged_into` names.", MergedConversationOut, _QUOTES),
+    "conversation.transcript_requested": EventType("It is sent to somebody by mail.", TranscriptRequestedOut),
     "conversation.deleted": EventType("It was deleted, with its messages and files.", DeletedConversationOut),
     "file.created": EventType("A file was uploaded and found harmless.", FileOut, frozenset({"download_url"})),
     "file.deleted": EventType("A file was deleted.", DeletedFileOut),

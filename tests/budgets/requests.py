@@ -62,6 +62,12 @@ def _as_visitor(method: str, end: str = "", body: object = None) -> Prepare:
     return prepare
 
 
+def _mail_own_transcript(world: World) -> Send:
+    found = world.chat.begin()
+    world.chat.client.post("/widget/v1/identify", {"email": people.new_email()})
+    return lambda: world.chat.client.post(f"/widget/v1/conversations/{found}/transcript")
+
+
 Make = Mapping[str, object] | Callable[[], Mapping[str, object]]  # what may be there once only is made anew each time
 
 
@@ -641,6 +647,9 @@ REQUESTS: dict[str, Prepare] = {
     "POST /v1/conversations": _open,
     "GET /v1/conversations/{conversation_id}/thread": _on_conversation("GET", "/thread"),
     "GET /v1/conversations/{conversation_id}/transcript": _on_conversation("GET", "/transcript"),
+    "POST /v1/conversations/{conversation_id}/transcript": _on_conversation(
+        "POST", "/transcript", {"email": "kim@example.com"}
+    ),
     "GET /v1/conversations/{conversation_id}/messages": _on_conversation("GET", "/messages"),
     "POST /v1/conversations/{conversation_id}/messages": _on_conversation(
         "POST", "/messages", {"content": "Hello", "client_msg_id": "a"}
@@ -662,6 +671,8 @@ REQUESTS: dict[str, Prepare] = {
     "DELETE /widget/v1/conversations/{conversation_id}/messages/{message_id}": _on_own_message("DELETE"),
     "POST /widget/v1/conversations/{conversation_id}/read": _as_visitor("POST", "/read"),
     "POST /widget/v1/conversations/{conversation_id}/rate": _as_visitor("POST", "/rate", {"score": 5}),
+    "GET /widget/v1/conversations/{conversation_id}/transcript": _as_visitor("GET", "/transcript"),
+    "POST /widget/v1/conversations/{conversation_id}/transcript": _mail_own_transcript,
     "PUT /widget/v1/context": _context,
     "POST /widget/v1/identify": _identify,
     "GET /v1/tenants/{tenant_id}/members/me/notifications": _as_owner("GET", "/members/me/notifications"),

@@ -17,6 +17,7 @@ EXEMPT = {
     "POST /v1/canned-responses/{canned_response_id}/render",
     "POST /v1/conversations/{conversation_id}/canned-responses/{canned_response_id}/render",
     "POST /v1/conversations/{conversation_id}/messages",
+    "POST /v1/conversations/{conversation_id}/transcript",
     "POST /v1/contacts/{contact_id}/notes",
     "POST /v1/webhooks/{webhook_id}/test",
     "POST /v1/webhooks/{webhook_id}/replay",

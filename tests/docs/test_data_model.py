@@ -279,7 +279,8 @@ def contacts(services: Any) -> None:
     link_conversation(tenant.id, chat.visitor_id, ana["id"])
     merged(owner, services, ana["id"], kim["id"])
     assert len(exported(owner, services)) == 1
-    assert imported(owner, services, "name,email\nAna,new@example.com\n,\n,no\n")["result"]["created"] == 1
+    rows = "name,email,custom_attributes.plan\nAna,a@example.com,pro\n,no,\n"
+    assert imported(owner, services, rows)["result"] == {"created": 1, "refused": 1}
     for filters in ("", "?search=kim", f"?email={kim['email']}", f"?company_id={company}&limit=1"):
         assert owner.get(CONTACTS + filters).status == 200
     for path in (f"contacts/{kim['id']}/notes", f"conversations?contact_id={kim['id']}", "companies"):
@@ -339,6 +340,7 @@ def mails(services: Any) -> None:
     client_of.post(links.to_unsubscribe(choice).removeprefix("https://api.test"))
     chat, email = identified(tenant)
     client_of.post(f"/v1/conversations/{chat.begin()}/messages", {"content": "Hello"})
+    assert chat.client.post(f"/widget/v1/conversations/{chat.begin()}/transcript").status == 202
     post = Post(services)
     post.remind(*post.reminders())
     assert client_of.post(link_of(post.to(email)[0], "/mail/unsubscribe")).status == 200

@@ -17,6 +17,7 @@ from tests.matrix.policy import (
     IN_THE_VIEW,
     NO_KEYS,
     NOBODY,
+    READS,
     ROLES,
     Caller,
     expected,
@@ -79,7 +80,7 @@ def said(name: str, route: Route) -> Iterator[tuple[str, bool]]:
     keyless = is_users(name) or name in NO_KEYS
     yield f"scope={route.scope}: {add} add it to NO_KEYS, if no key may", (route.scope is None) != keyless
     if route.scope:
-        reads = route.method == "GET"
+        reads = route.method == "GET" or name in READS
         yield f"scope={route.scope} for {route.method}: mend it", route.scope.endswith(":read") != reads
     yield f"live_only={route.live_only}: {add} let LIVE_ONLY agree", route.live_only != is_live_only(name)
 
