@@ -22,7 +22,7 @@ from local.environment import FILES_BUCKET, FILES_PATH, STAGE
 from local.files import FilesDoor
 from local.gateway import Gateway
 from local.gateway.inner import InnerApi
-from local.kinds import AsgiApp, ChaliceApp
+from local.kinds import AsgiApp, ChaliceApp, Receive, Scope, Send
 from local.mail import Mailbox, MailPage, serve_smtp
 from local.parts import Parts, start_parts
 from local.processes import LOOPBACK, StartFailed
@@ -95,6 +95,7 @@ class _Stack:
         app = _import_app()
         files = FilesDoor(self._parts.ministack, FILES_BUCKET, FILES_PATH)
         pages: dict[str, AsgiApp] = {
+            "/": _to_reference,
             "/_local/mail": MailPage(self._mailbox),
             FILES_PATH: files,
             f"{FILES_PATH}/": files,
@@ -175,6 +176,12 @@ async def _smtp(mailbox: Mailbox, sock: socket.socket) -> AsyncIterator[None]:
         yield
     finally:
         server.close()
+
+
+async def _to_reference(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Lead who opens the address that the terminal shows to the reference; a deployed API has nothing there."""
+    await send({"type": "http.response.start", "status": 302, "headers": [(b"location", b"/docs")]})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _import_app() -> ChaliceApp:

@@ -13,6 +13,16 @@
   menu.addEventListener("click", (event) => {
     if (!wide.matches && event.target.closest("a")) menu.open = false;
   });
+  const follow = () => {
+    for (const link of menu.querySelectorAll("a")) {
+      const here = link.hash === location.hash && location.hash !== "";
+      link.toggleAttribute("aria-current", here);
+      // Not scrollIntoView, which would also move the page itself.
+      if (here && wide.matches) menu.parentElement.scrollTop = link.offsetTop - menu.parentElement.clientHeight / 3;
+    }
+  };
+  addEventListener("hashchange", follow);
+  follow();
   const filter = () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;

@@ -1,6 +1,7 @@
 """The README's commands, pasted into bash as they stand, and what they leave behind after everything was killed."""
 
 import json
+import urllib.request
 
 import pytest
 
@@ -42,3 +43,8 @@ def test_the_readme_shows_demo_json_as_it_is(stack, fenced):
         assert tenant.keys() == shown["tenants"][0].keys()
         assert tenant["widget"].keys() == shown["tenants"][0]["widget"].keys()
         assert tenant["owner"].keys() == shown["tenants"][0]["owner"].keys()
+
+
+def test_the_address_that_the_terminal_shows_leads_to_the_reference(stack):
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.port}/") as answer:
+        assert (answer.status, answer.url) == (200, f"http://127.0.0.1:{stack.port}/docs")
