@@ -24,11 +24,12 @@ def paragraphs(text: str, *, heading: int) -> str:
             if block.startswith("## "):
                 found.append(f"<h{heading}>{escape(block[3:])}</h{heading}>")
             else:
-                found.append(f"<p>{_inline(block)}</p>")
+                found.append(f"<p>{inline(block)}</p>")
     return "".join(found)
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
+    """Render `code` and *emphasis*."""
     rendered = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
     return re.sub(r"(?<![\w*])\*([^*<]+)\*(?![\w*])", r"<em>\1</em>", rendered)
 
@@ -66,7 +67,7 @@ def _row(name: str, schema: Json, required: bool) -> str:
     facts = [text for bounds in _LIMITS if (text := _limits(schema, *bounds))]
     if schema.get("default") not in (None, "", [], {}):
         facts.append(f"default {json.dumps(schema['default'], ensure_ascii=False)}")
-    said = _inline(" ".join(schema.get("description", "").split()))
+    said = inline(" ".join(schema.get("description", "").split()))
     small = f'<span class="facts">{escape("; ".join(facts))}</span>' if facts else ""
     shown = escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
     must = ' <span class="required">required</span>' if required else ""

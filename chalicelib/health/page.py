@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chalicelib.core.http.openapi_schemas import Json
 from chalicelib.health.cures import CURES
-from chalicelib.health.markup import curl, fields_table, paragraphs, pretty, reference, resolve
+from chalicelib.health.markup import curl, fields_table, inline, paragraphs, pretty, reference, resolve
 
 _HERE = Path(__file__).parent
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -47,7 +47,7 @@ def render(document: Json) -> tuple[str, str]:
 def _navigation(tag: str, operations: list[tuple[str, str, Json]]) -> str:
     links = "".join(
         f'<li data-for="{operation["operationId"]}"><a href="#{operation["operationId"]}">'
-        f"{_badge(method)} {escape(operation['summary'])}</a></li>"
+        f"{_badge(method)} <span>{inline(operation['summary'])}</span></a></li>"
         for method, path, operation in operations
     )
     return f'<li class="group"><a href="#{_anchor(tag)}">{escape(tag)}</a><ul>{links}</ul></li>'
@@ -72,7 +72,7 @@ def _operation(document: Json, method: str, path: str, operation: Json) -> str:
     taken = [*_parameters(document, operation), *_body(document, operation)]
     return (
         f'<article class="operation" id="{name}" data-words="{escape(" ".join(words).lower())}">'
-        f'<div class="text"><h3><a href="#{name}">{escape(operation["summary"])}</a></h3>'
+        f'<div class="text"><h3><a href="#{name}">{inline(operation["summary"])}</a></h3>'
         f'<p class="where">{_badge(method)} <code>{_breakable(path)}</code></p>'
         f"{paragraphs(operation.get('description', ''), heading=4)}"
         f"{_permission(operation)}{''.join(taken)}{_answers(document, operation)}</div>"
