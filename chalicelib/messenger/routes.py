@@ -1,8 +1,8 @@
 """`/widget/v1`: called from a tenant's site by the visitor's browser, so every answer is for an allowed origin only."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation, MergeInProgressError
@@ -36,8 +36,18 @@ from chalicelib.messenger.models import (
     Session,
     SessionOut,
 )
+from chalicelib.visitors import page_views
 from chalicelib.visitors import service as visitors
-from chalicelib.visitors.models import BlockedError, IdentityRequiredError, OtherIdentityError, Seen, Visitor
+from chalicelib.visitors.models import (
+    BlockedError,
+    IdentityRequiredError,
+    OtherIdentityError,
+    PageView,
+    PageViewOut,
+    Seen,
+    Visitor,
+)
+from chalicelib.visitors.page_views import web_page
 from chalicelib.widgets import service as widgets
 from chalicelib.widgets.models import WidgetNotFoundError
 
@@ -119,6 +129,16 @@ class SetContext(Request):
     page_url: str | None = Url
     referrer_url: str | None = Url
     locale: str | None = Field(default=None, max_length=35)
+
+
+class ViewPage(Request):
+    """Which page is open."""
+
+    url: Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(web_page)] = Field(
+        examples=["https://www.example.com/prices"]
+    )
+    title: str | None = Field(default=None, max_length=300, examples=["Prices"])
+    referrer_url: str | None = Url
 
 
 class Identify(Request):
@@ -273,6 +293,15 @@ def set_context(call: Call, body: SetContext) -> Visitor:
     """Replace the visitor's context and say which page is open."""
     seen = Seen(page_url=body.page_url, referrer_url=body.referrer_url, locale=body.locale)
     return visitors.set_context(call.tenant_id, call.principal.id, body.given().get("context"), seen)
+
+
+@api.post("/widget/v1/page-views", body=ViewPage, answer=PageViewOut, status=201)
+def view_page(call: Call, body: ViewPage) -> PageView:
+    """Say that the visitor has opened a page. The newest fifty are kept, and no event tells of them.
+
+    User, fragment and query are cut off the addresses before they are stored, but for `utm_…` parameters.
+    """
+    return page_views.note_page_view(call.tenant_id, call.principal.id, body.url, body.title, body.referrer_url)
 
 
 @api.post("/widget/v1/identify", body=Identify, answer=IdentifiedOut, errors=(OtherIdentityError,))

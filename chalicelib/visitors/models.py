@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -85,6 +85,38 @@ class Seen:
     user_agent: str | None = None
     ip: str | None = None
     locale: str | None = None
+
+
+@dataclass(frozen=True)
+class PageView:
+    """A page that a visitor has opened. `number` counts all that he has."""
+
+    url: str
+    title: str | None
+    referrer_url: str | None
+    at: int  # milliseconds
+    number: int = 0
+
+
+class PageViewOut(Response):
+    """A page that a visitor has opened."""
+
+    versioned: ClassVar[bool] = False
+
+    url: str = Field(
+        description="Without user, fragment, and query but for `utm_…` parameters.",
+        examples=["https://www.example.com/prices?utm_source=newsletter"],
+    )
+    title: str | None = Field(examples=["Prices"])
+    referrer_url: str | None = Field(description="Cut as `url` is.", examples=["https://search.example/"])
+    viewed_at: Timestamp
+
+    @classmethod
+    def of(cls, view: PageView) -> "PageViewOut":
+        """Show a view."""
+        return cls.model_validate(
+            {"url": view.url, "title": view.title, "referrer_url": view.referrer_url, "viewed_at": view.at}
+        )
 
 
 class LinkVisitor(Request):

@@ -1,8 +1,8 @@
 """`/v1/visitors`."""
 
 from chalicelib.core.http import Api, Call, Page, PageQuery, Role
-from chalicelib.visitors import linking, service
-from chalicelib.visitors.models import LinkVisitor, Visitor, VisitorOut
+from chalicelib.visitors import linking, page_views, service
+from chalicelib.visitors.models import LinkVisitor, PageView, PageViewOut, Visitor, VisitorOut
 
 api = Api("Visitors")
 
@@ -19,6 +19,12 @@ def list_visitors(call: Call, query: PageQuery) -> Page[Visitor]:
 def retrieve_visitor(call: Call, visitor_id: str) -> Visitor:
     """Retrieve a visitor."""
     return service.get_visitor(call.tenant_id, visitor_id)
+
+
+@api.get("/v1/visitors/{visitor_id}/page-views", scope="visitors:read", query=PageQuery, answer=PageViewOut, paged=True)
+def list_page_views(call: Call, query: PageQuery, visitor_id: str) -> Page[PageView]:
+    """List the newest fifty pages that a visitor has opened, newest first."""
+    return page_views.list_page_views(call.tenant_id, visitor_id, query)
 
 
 @api.post("/v1/visitors/{visitor_id}/identify", body=LinkVisitor, answer=VisitorOut, **_WRITING)

@@ -10,7 +10,9 @@ from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Write, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
-from chalicelib.visitors.models import Visitor
+from chalicelib.visitors.models import PageView, Visitor
+
+MAX_VIEWS = 50  # of a visitor; a newer one takes the oldest one's place
 
 
 def key(tenant_id: str, visitor_id: str) -> Key:
@@ -53,6 +55,24 @@ def touching(visitor: Visitor, changed: Mapping[str, Any], when: Mapping[str, An
     """Return the write of what is no event: when and where the visitor was last seen."""
     rows = tenant_rows(visitor.tenant_id)
     return rows.updating(visitor.id, "meta", set_={"ls": clock.now_ms(), **changed}, when=when, exists=True)
+
+
+def counting_view(tenant_id: str, visitor_id: str, changed: Mapping[str, Any]) -> Write:
+    """Return the write that counts a page view of a visitor, who must be there, and says where he is now."""
+    rows = tenant_rows(tenant_id)
+    return rows.updating(visitor_id, "meta", set_={"ls": clock.now_ms(), **changed}, add={"vn": 1}, exists=True)
+
+
+def putting_view(tenant_id: str, visitor_id: str, number: int, view: PageView) -> Write:
+    """Return the write of a page view in its place of the ring, where it replaces an older one."""
+    row = {"n": number, "url": view.url, "ttl": view.title, "ref": view.referrer_url, "at": view.at}
+    return tenant_rows(tenant_id).putting(visitor_id, f"v#{number % MAX_VIEWS:02d}", row)
+
+
+def list_views(tenant_id: str, visitor_id: str) -> list[PageView]:
+    """Read a visitor's page views, in no order."""
+    found = tenant_rows(tenant_id).query(visitor_id, prefix="v#", limit=MAX_VIEWS)
+    return [PageView(row["url"], row.get("ttl"), row.get("ref"), row["at"], row["n"]) for row in found.items]
 
 
 def moving(tenant_id: str, visitor_id: str, before: str | None, after: str | None) -> list[Write]:

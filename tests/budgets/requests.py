@@ -629,6 +629,9 @@ REQUESTS: dict[str, Prepare] = {
     "POST /widget/v1/files/{file_id}/complete": _complete_own,
     "GET /v1/visitors": _v1("GET", "/v1/visitors"),
     "GET /v1/visitors/{visitor_id}": _retrieve_visitor,
+    "GET /v1/visitors/{visitor_id}/page-views": lambda world: _v1(
+        "GET", f"/v1/visitors/{world.chat.visitor_id}/page-views"
+    )(world),
     "POST /v1/visitors/{visitor_id}/identify": _link_visitor,
     "POST /v1/visitors/{visitor_id}/block": _on_visitor("block"),
     "POST /v1/visitors/{visitor_id}/unblock": _on_visitor("unblock"),
@@ -674,6 +677,9 @@ REQUESTS: dict[str, Prepare] = {
     "GET /widget/v1/conversations/{conversation_id}/transcript": _as_visitor("GET", "/transcript"),
     "POST /widget/v1/conversations/{conversation_id}/transcript": _mail_own_transcript,
     "PUT /widget/v1/context": _context,
+    "POST /widget/v1/page-views": lambda world: (
+        lambda: world.chat.client.post("/widget/v1/page-views", {"url": ORIGIN})
+    ),
     "POST /widget/v1/identify": _identify,
     "GET /v1/tenants/{tenant_id}/members/me/notifications": _as_owner("GET", "/members/me/notifications"),
     "PUT /v1/tenants/{tenant_id}/members/me/notifications": _as_owner(

@@ -195,6 +195,9 @@ def chats(services: Any) -> None:
     chat = new_chat(tenant, page_url=ORIGIN, referrer_url=ORIGIN, locale="de")
     chat.client.post("/widget/v1/identify", {"name": "Kim", "email": "kim@example.com"})
     chat.client.put("/widget/v1/context", {"context": {"plan": "pro"}})
+    view = {"url": ORIGIN, "title": "Prices", "referrer_url": ORIGIN}
+    assert chat.client.post("/widget/v1/page-views", view).status == 201
+    assert owner.get(f"/v1/visitors/{chat.visitor_id}/page-views").status == 200
     conversation = chat.begin(client_msg_id=unique())
     chat.say(conversation, client_msg_id=unique())
     drain(services)

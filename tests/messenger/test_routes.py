@@ -35,6 +35,7 @@ OF_THE_VISITOR: list[tuple[str, str, Any]] = [
     ("POST", URL, {"message": {"content": "Hi"}}),
     ("PUT", "/widget/v1/context", {"context": {"plan": "pro"}}),
     ("POST", "/widget/v1/identify", {"name": "Ada"}),
+    ("POST", "/widget/v1/page-views", {"url": ORIGIN}),
 ]
 OF_ONE: list[tuple[str, str, Any]] = [
     ("GET", URL + "/{id}", None),
@@ -42,6 +43,7 @@ OF_ONE: list[tuple[str, str, Any]] = [
     ("POST", URL + "/{id}/messages", {"content": "Hi"}),
     ("POST", URL + "/{id}/read", None),
     ("POST", URL + "/{id}/rate", {"score": 5}),
+    ("GET", URL + "/{id}/transcript", None),
 ]
 
 
