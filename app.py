@@ -22,10 +22,10 @@ from chalicelib.contacts import routes as contacts_routes
 from chalicelib.contacts.merging import MERGE_JOB
 from chalicelib.contacts.models import EXPORT_JOB, IMPORT_JOB
 from chalicelib.contacts.service import BLOCK_JOB, DELETE_JOB
-from chalicelib.conversations import bulk, deletion, merges
+from chalicelib.conversations import bulk, deletion, leaving, merges
 from chalicelib.conversations import routes as conversations_routes
+from chalicelib.conversations import service as conversations
 from chalicelib.conversations.searching import search_texts_with
-from chalicelib.conversations.service import wake_snoozed
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import App
 from chalicelib.core.queue import process
@@ -38,6 +38,7 @@ from chalicelib.events.sweeper import sweep
 from chalicelib.files import cascades as files_cascades
 from chalicelib.files import outputs
 from chalicelib.files import routes as files_routes
+from chalicelib.files import service as files
 from chalicelib.files import workers as files_workers
 from chalicelib.health import routes as health_routes
 from chalicelib.jobs import routes as jobs_routes
@@ -110,6 +111,7 @@ health_routes.describe(route for api in APIS for route in api.routes)
 
 also_create(start_tenant)
 admit_with(admits)
+files.admit_with(conversations.is_contacts)
 search_texts_with(messages_search.conversations_saying)
 
 jobs.run_in_stages(
@@ -122,6 +124,7 @@ jobs.run_in_stages(messages_merging.MERGE_JOB, messages_merging.move_messages, m
 jobs.run_in_stages(bulk.BULK_JOB, bulk.collect, bulk.change_next)
 jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows, files_cascades.delete_files)
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
+jobs.run_in_stages(leaving.UNASSIGN_JOB, leaving.unassign_next)
 
 # As workers, these are imported where they work.
 
@@ -155,6 +158,7 @@ CONSUMERS = (
     tenants_mails.on_event,
     tenants_people.on_event,
     jobs.on_event,
+    leaving.on_event,
     notifications.on_event,
     files_workers.on_event,
     webhooks_mails.on_event,
@@ -231,7 +235,7 @@ def rotate_signing_keys(_event: object) -> None:
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="wake_conversations")
 def wake_conversations(_event: object) -> None:
     """Reopen what was put aside until now."""
-    wake_snoozed()
+    conversations.wake_snoozed()
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="sweep_files")

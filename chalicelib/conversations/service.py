@@ -20,6 +20,7 @@ from chalicelib.conversations.models import (
     rating_text,
 )
 from chalicelib.core import clock, ids, log, table
+from chalicelib.core.due import keys_due
 from chalicelib.core.errors import InvalidError, PreconditionFailedError, UnavailableError
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, rows_of, tenant_rows, transact
@@ -157,12 +158,11 @@ def with_wanted(found: Conversation, wanted: Mapping[str, Any]) -> Conversation:
 def wake_snoozed() -> None:
     """Reopen what was snoozed until now. Runs each minute."""
     now = f"{clock.now_ms():013d}~"
-    for shard in range(store.DUE_SHARDS):
-        for key in table.pending_keys(f"D#{shard}", now, 100):
-            try:
-                _wake(key.pk)
-            except UnavailableError:
-                log.warning("wake_failed", aggregate=key.pk)  # it stays due: again in a minute, and the others go on
+    for key in keys_due("D", store.DUE_SHARDS, now, 100):
+        try:
+            _wake(key.pk)
+        except UnavailableError:
+            log.warning("wake_failed", aggregate=key.pk)  # it stays due: again in a minute, and the others go on
 
 
 def _wake(full_pk: str) -> None:
@@ -176,6 +176,12 @@ def _wake(full_pk: str) -> None:
         _change(tenant_id, conversation_id, SYSTEM, change)
     except (ConversationNotFoundError, ConversationMergedError):
         table.run(rows_of(full_pk).deleting(conversation_id, "due"))
+
+
+def is_contacts(tenant_id: str, conversation_id: str, contact_id: str) -> bool:
+    """Tell whether a conversation is a contact's. One read."""
+    found = find_conversation(tenant_id, conversation_id)
+    return found is not None and found.hot.contact_id == contact_id
 
 
 def own_conversation(

@@ -297,6 +297,13 @@ def next_in_facet(tenant_id: str, kind: str, value: str, after: str | None) -> t
     return (found.items[0]["sk"] if found.items else None), found.more
 
 
+def next_of_owner(tenant_id: str, status: str, user_id: str, after: str) -> str | None:
+    """Return the conversation that follows another one among an assignee's of a status. The index may lag."""
+    low, rows = f"{after} " if after else "conv_", tenant_rows(tenant_id)
+    found = rows.query(owner_partition(status, user_id), index="owner", between=(low, "conv_~"), limit=1)
+    return found.items[0]["o_sk"] if found.items else None
+
+
 def requiring(tenant_id: str, conversation_id: str) -> Write:
     """Return the condition that a conversation is there, neither deleted nor merged into another one."""
     return tenant_rows(tenant_id).checking(conversation_id, "meta", when={"gone": None, "into": None}, exists=True)

@@ -2,6 +2,7 @@
 
 from chalicelib.core import aws, clock, log, table
 from chalicelib.core.config import settings
+from chalicelib.core.due import keys_due
 from chalicelib.events.outbox import PENDING_SHARDS
 
 OLD_MS = 180_000
@@ -17,9 +18,8 @@ def sweep() -> None:
         log.warning("sweep_skipped", reason="queue_behind")
         return
     before = f"{clock.now_ms() - OLD_MS:013d}"
-    for shard in range(PENDING_SHARDS):
-        for key in table.pending_keys(f"P#{shard}", before, PER_SHARD):
-            _resend(key.pk)
+    for key in keys_due("P", PENDING_SHARDS, before, PER_SHARD):
+        _resend(key.pk)
 
 
 def _resend(full_pk: str) -> None:

@@ -109,8 +109,9 @@ def complete_own_upload(call: Call, file_id: str) -> File:
 
 @visitor_api.get("/widget/v1/files/{file_id}", query=FileQuery, answer=FileOut, also={302: None})
 def retrieve_own_file(call: Call, query: FileQuery, file_id: str) -> File | Raw:
-    """Read about a file that the visitor has sent, or has got in a conversation."""
-    return _shown(call, query, service.get_file_of_visitor(call.tenant_id, file_id, call.principal.actor))
+    """Read about a file that the visitor has sent, or has got in a conversation, also from another device of his."""
+    visitor = call.principal
+    return _shown(call, query, service.get_file_of_visitor(call.tenant_id, file_id, visitor.actor, visitor.contact_id))
 
 
 def _shown(call: Call, query: FileQuery, file: File) -> File | Raw:

@@ -1,7 +1,7 @@
 """What people do with files: send them, through the API or directly to the bucket, read about them, delete them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 Actor = dict[str, str]
 
 FILES, BYTES = "files", "file_bytes"  # the tenant's counters
+_admits: list[Callable[[str, str, str], bool]] = []
+
 VISITOR_UPLOADS, VISITOR_WINDOW_S = 60, 3600  # a visitor may send so many files in so many seconds
 
 
@@ -107,12 +109,23 @@ def get_file(tenant_id: str, file_id: str) -> File:
     return found
 
 
-def get_file_of_visitor(tenant_id: str, file_id: str, visitor: Actor) -> File:
-    """Return a file that the visitor sent, or that a public message in a conversation of his brought."""
+def admit_with(admits: Callable[[str, str, str], bool]) -> None:
+    """Set what tells whether a contact may read a conversation. Called from app.py: conversations are above."""
+    _admits[:] = [admits]
+
+
+def get_file_of_visitor(tenant_id: str, file_id: str, visitor: Actor, proven_contact_id: str) -> File:
+    """Return a file that the visitor sent, or that a public message in a conversation of his brought.
+
+    His are also the conversations of the contact that he has proven to be, from other devices: one read more.
+    """
     found = get_file(tenant_id, file_id)
-    if visitor not in (found.created_by, {"type": "visitor", "id": found.visitor_id}):
-        raise FileNotFoundInTenantError
-    return found
+    if visitor in (found.created_by, {"type": "visitor", "id": found.visitor_id}):
+        return found
+    said_in = found.conversation_id if found.visitor_id else None  # no visitor: a note brought it
+    if proven_contact_id and said_in and _admits[0](tenant_id, said_in, proven_contact_id):
+        return found
+    raise FileNotFoundInTenantError
 
 
 def list_files(tenant_id: str, query: ListFiles) -> Page[File]:

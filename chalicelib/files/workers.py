@@ -1,6 +1,7 @@
 """What goes on behind: the bytes of deleted files, and files that nothing has taken up."""
 
 from chalicelib.core import clock, log, table
+from chalicelib.core.due import keys_due
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import ConditionFailedError, rows_of, transact
 from chalicelib.events import outbox
@@ -10,6 +11,7 @@ from chalicelib.files.service import deleting
 from chalicelib.files.showing import incoming_key, object_prefix
 
 A_PASS = 100  # files swept per shard and run, oldest first
+SECONDS = 270.0  # of the function's five minutes
 SYSTEM = {"type": "system", "id": "parley"}
 
 
@@ -24,12 +26,11 @@ def on_event(event: Event) -> None:
 def sweep_orphans() -> None:
     """Delete what was uploaded a day ago and is attached to nothing. Runs each hour."""
     now = f"{clock.now_ms():013d}~"
-    for shard in range(store.DUE_SHARDS):
-        for key in table.pending_keys(f"F#{shard}", now, A_PASS):
-            try:
-                _sweep(key.pk)
-            except UnavailableError:
-                log.warning("orphan_not_swept", aggregate=key.pk)  # it stays due, and the others go on
+    for key in keys_due("F", store.DUE_SHARDS, now, A_PASS, SECONDS):
+        try:
+            _sweep(key.pk)
+        except UnavailableError:
+            log.warning("orphan_not_swept", aggregate=key.pk)  # it stays due, and the others go on
 
 
 def _sweep(full_pk: str) -> None:

@@ -42,13 +42,16 @@ def link_files_with(link: Callable[[Job], str | None]) -> None:
     _links[:] = [link]
 
 
-def starting(tenant_id: str, kind: str, args: Mapping[str, str], actor: Mapping[str, str]) -> tuple[Job, list[Write]]:
+def starting(
+    tenant_id: str, kind: str, args: Mapping[str, str], actor: Mapping[str, str], *, job_id: str | None = None
+) -> tuple[Job, list[Write]]:
     """Return a new job and the writes that start it, for the transaction of what it follows from.
 
-    After the commit call `started`.
+    After the commit call `started`. What follows from an event gives the `job_id` that derives from it: the job then
+    starts once, and the transaction fails a second time.
     """
     now = clock.now_ms()
-    job = Job(tenant_id, ids.new("job"), kind, args, actor["id"], now, now, stages=len(_stages[kind]))
+    job = Job(tenant_id, job_id or ids.new("job"), kind, args, actor["id"], now, now, stages=len(_stages[kind]))
     event = NewEvent("job.created", _shown(job), dict(actor))
     rows = tenant_rows(tenant_id)
     return job, [store.creating(job), *outbox.event_writes(rows, job.id, 0, [event])]

@@ -6,8 +6,10 @@ import pytest
 
 import app  # noqa: F401 - the composition root: jobs and consumers are registered
 from chalicelib.files.cascades import FILES_A_STEP
-from tests.support.chats import messages_of, new_chat, reply
+from tests.support.chats import messages_of, new_chat, reply, unique
 from tests.support.files import FILES, OWN_FILES, pdf, png, started, uploaded
+from tests.support.identity import new_secret, proven, signed
+from tests.support.people import new_email
 from tests.support.queues import drain
 from tests.support.tenants import new_tenant
 
@@ -175,3 +177,20 @@ class TestConversationsEnd:
         said = reply(owner, conversation, attachments=[uploaded(owner)["id"]]).json
         assert owner.delete(f"/v1/conversations/{conversation}/messages/{said['id']}").status == 204
         assert messages_of(owner, conversation)[-1]["attachments"] == []
+
+
+class TestOnAnotherDevice:
+    def test_a_proven_visitor_gets_the_files_of_the_contacts_conversations(self, site, owner):
+        token = signed(new_secret(site), unique(), email=new_email())
+        phone = proven(new_chat(site), token)
+        found = phone.begin()
+        sent, noted = uploaded(owner, b"sent")["id"], uploaded(owner, b"noted")["id"]
+        own = uploaded(phone.client, url=OWN_FILES)["id"]
+        assert phone.say(found, attachments=[own]).status == 201
+        assert reply(owner, found, attachments=[sent]).status == 201
+        assert reply(owner, found, private=True, attachments=[noted]).status == 201
+        laptop, stranger = proven(new_chat(site), token), new_chat(site)
+        other = proven(new_chat(site), signed(new_secret(site), unique(), email=new_email()))
+        for file_id, statuses in ((sent, [200, 404, 404]), (own, [200, 404, 404]), (noted, [404, 404, 404])):
+            asked = [each.client.get(f"{OWN_FILES}/{file_id}").status for each in (laptop, stranger, other)]
+            assert asked == statuses

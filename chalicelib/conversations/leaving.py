@@ -1,0 +1,58 @@
+"""Conversations of who may not answer any more, because they left or became a viewer, are nobody's again: by a job."""
+
+from dataclasses import replace
+
+from chalicelib.conversations import store
+from chalicelib.conversations.changes import events_of
+from chalicelib.conversations.models import STATUSES, Conversation
+from chalicelib.conversations.service import changing
+from chalicelib.core import ids
+from chalicelib.core.http import Role
+from chalicelib.core.table import TEST_SUFFIX, ConditionFailedError, transact
+from chalicelib.events.models import Event
+from chalicelib.jobs import service as jobs
+from chalicelib.jobs.models import Job, Step
+from chalicelib.tenants import members
+
+UNASSIGN_JOB = "member.unassign"
+ROUNDS = 2  # through the statuses: an index lags, and may not yet show what was assigned a moment before
+
+SYSTEM = {"type": "system", "id": "parley"}
+
+
+def on_event(event: Event) -> None:
+    """Start the job when somebody leaves or becomes a viewer. The job's id derives from the event: it starts once."""
+    left = event.type == "member.removed"
+    if not left and not (event.type == "member.role_changed" and event.data["role"] == Role.VIEWER.label):
+        return
+    for space in (event.tenant_id, event.tenant_id + TEST_SUFFIX):
+        job_id = ids.derived("job", event.id, space)
+        job, writes = jobs.starting(space, UNASSIGN_JOB, {"user_id": event.data["user_id"]}, SYSTEM, job_id=job_id)
+        try:
+            transact(writes)
+        except ConditionFailedError:
+            continue
+        jobs.started(job)
+
+
+def unassign_next(job: Job) -> Step:
+    """Give the next conversation of somebody who may not have it to nobody."""
+    user_id = job.args["user_id"]
+    turn, _, after = (job.cursor or "0 ").partition(" ")
+    if job.cursor is None and _may_answer(job.tenant_id, user_id):
+        return Step(finished=True)  # an agent again meanwhile
+    status = STATUSES[int(turn) % len(STATUSES)]
+    found = store.next_of_owner(job.tenant_id, status, user_id, after)
+    if found is None:
+        return Step(cursor=f"{int(turn) + 1} ", finished=int(turn) + 1 == ROUNDS * len(STATUSES))
+    before = store.find(job.tenant_id, found)
+    if not isinstance(before, Conversation) or before.hot.assigned_to != user_id:
+        return Step(cursor=f"{turn} {found}")
+    nobodys = replace(before, hot=replace(before.hot, assigned_to=None))
+    writes = changing(before, nobodys, events_of(before, nobodys, SYSTEM))
+    return Step(writes, done=1, cursor=f"{turn} {found}", changed=(found,))
+
+
+def _may_answer(tenant_id: str, user_id: str) -> bool:
+    member = members.find_member(tenant_id.removesuffix(TEST_SUFFIX), user_id)
+    return member is not None and member.role > Role.VIEWER
