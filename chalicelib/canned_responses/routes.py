@@ -87,4 +87,4 @@ def render_canned_response(call: Call, body: RenderCannedResponse, canned_respon
     default, `{{visitor.name|there}}`; without one nothing stands in its place, and `missing` names it. Values are put
     in as they are: a variable inside a value is not filled in, and the result is plain text, not HTML.
     """
-    return service.render_canned_response(call.tenant_id, canned_response_id, call.principal.name, body.values())
+    return service.render_canned_response(call.tenant_id, canned_response_id, call.principal.public_name, body.values())

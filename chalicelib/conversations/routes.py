@@ -254,5 +254,5 @@ def render_for_conversation(
     """
     require_scopes(call.principal, "conversations:read", "visitors:read", "contacts:read")
     return rendering.render_for_conversation(
-        call.tenant_id, conversation_id, canned_response_id, call.principal.name, body.values()
+        call.tenant_id, conversation_id, canned_response_id, call.principal.public_name, body.values()
     )

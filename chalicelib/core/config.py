@@ -28,6 +28,7 @@ class Settings:
     billing_queue_url: str
     keys_secret: str  # Secrets Manager id of the signing keys and the pepper
     api_url: str  # public base URL of this API, no slash at the end; also the token issuer
+    inbox_url: str  # where members read their conversations: links in mails lead there
     mail_from: str
     mail_configuration_set: str  # of SES, which tells of bounces and complaints; empty: nobody does
     mail_feedback_topic: str  # the ARN of the SNS topic that it tells; nothing from elsewhere is believed
@@ -78,6 +79,7 @@ def settings() -> Settings:
         billing_queue_url=env["PARLEY_BILLING_QUEUE_URL"],
         keys_secret=env["PARLEY_KEYS_SECRET"],
         api_url=env["PARLEY_API_URL"].rstrip("/"),
+        inbox_url=env.get("PARLEY_INBOX_URL", "").rstrip("/") or env["PARLEY_API_URL"].rstrip("/") + "/inbox",
         mail_from=env["PARLEY_MAIL_FROM"],
         mail_configuration_set=env.get("PARLEY_MAIL_CONFIGURATION_SET", ""),
         mail_feedback_topic=env.get("PARLEY_MAIL_FEEDBACK_TOPIC", ""),

@@ -200,7 +200,7 @@ def send_message(call: Call, body: SendMessage, conversation_id: str) -> Message
     With `client_msg_id`, sending again returns the message of the first time, for as long as it is among the last 32
     in the conversation that were sent with one, and among its newest 1,000.
     """
-    author = _agent(call.principal)
+    author = _agent(call.principal, private=body.private)
     new = NewMessage(author, body.content, body.private, body.client_msg_id, file_ids=tuple(body.attachments))
     return service.send_message(call.tenant_id, conversation_id, new)
 
@@ -260,6 +260,7 @@ def _editor(call: Call) -> editing.Editor:
     return editing.Editor("agent", caller.id, caller.actor, deletes_any=admin)
 
 
-def _agent(principal: Principal) -> Author:
+def _agent(principal: Principal, *, private: bool = False) -> Author:
     """A key answers as an agent too: to the visitor there is one other side."""
-    return Author("agent", principal.id, principal.name or None)
+    name = principal.name if private else principal.public_name
+    return Author("agent", principal.id, name or None)

@@ -44,7 +44,7 @@ class AddressChoice:
 
 def to_conversation(conversation_id: str) -> str:
     """Return where a member reads a conversation. It opens nothing by itself: one has to be signed in."""
-    return f"{settings().api_url}/inbox?conversation={conversation_id}"
+    return f"{settings().inbox_url}?conversation={conversation_id}"
 
 
 def to_chat(link: ChatLink) -> str:

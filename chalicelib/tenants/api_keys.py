@@ -46,8 +46,12 @@ def create_key(
     scopes: list[str] | None = None,
     mode: Mode = "live",
     expires_at: datetime | None = None,
+    author_name: str | None = None,
 ) -> IssuedKey:
-    """Make a key. Without `scopes` or `expires_at` it may do all that its maker may, for as long; never more."""
+    """Make a key. Without `scopes` or `expires_at` it may do all that its maker may, for as long; never more.
+
+    Without `author_name` visitors see the tenant's present name as the author of what it writes.
+    """
     wanted = _held(actor) if scopes is None else frozenset(scopes)
     until = _lasting(actor) if expires_at is None else _future(expires_at)
     _must_hold(actor, wanted, until)
@@ -69,6 +73,7 @@ def create_key(
             created_at=now,
             updated_at=now,
             hint=token[-4:],
+            author_name=author_name or tenant.name,
             expires_at=until,
         )
         issued = IssuedKey(made, token)
@@ -96,7 +101,7 @@ def get_key(tenant_id: str, key_id: str) -> ApiKey:
 def update_key(
     tenant_id: str, actor: Principal, key_id: str, changes: dict[str, Any], *, expected_version: int | None = None
 ) -> ApiKey:
-    """Change a key's `name`, `scopes` or `expires_at`."""
+    """Change a key's `name`, `author_name`, `scopes` or `expires_at`."""
     wanted = dict(changes)
     if "expires_at" in wanted:
         wanted["expires_at"] = _future(wanted["expires_at"])
@@ -234,6 +239,7 @@ def authenticate_key(token: str) -> Principal:
                 kind="api_key",
                 id=key.id,
                 name=key.name,
+                author_name=key.author_name or "",
                 memberships={key.tenant_id: Role.ADMIN},
                 scopes=key.scopes,
                 test_mode=mode == "test",

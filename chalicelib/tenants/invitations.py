@@ -29,6 +29,7 @@ from chalicelib.tenants.models import (
     OwnersOnlyError,
     Person,
     Tenant,
+    require_lasting,
 )
 from chalicelib.tenants.schemas import InvitationOut, MemberOut
 
@@ -41,8 +42,10 @@ _MAC_BYTES = 16
 def invite_member(tenant_id: str, actor: Principal, email: str, role: Role, name: str | None) -> Invitation:
     """Invite an address; the mail follows from the event. One invitation at a time, and an expired one is replaced.
 
-    Raises RateLimitedError when the mailbox got too many mails from this tenant, or the tenant sent too many.
+    Raises RateLimitedError when the mailbox got too many mails from this tenant, or the tenant sent too many, and
+    OutlivesCallerError for an API key that ends.
     """
+    require_lasting(actor)
     _count_mail(tenant_id, email)
     return retrying(lambda: _invite(tenant_id, actor, email, role, name))
 
@@ -77,7 +80,8 @@ def list_invitations(tenant_id: str, query: PageQuery) -> Page[Invitation]:
 
 
 def resend_invitation(tenant_id: str, actor: Principal, invitation_id: str) -> Invitation:
-    """Send an invitation again: seven more days, and links sent before stop working. Raises RateLimitedError."""
+    """Send an invitation again: seven more days, and links sent before stop working. Raises as `invite_member`."""
+    require_lasting(actor)
 
     def attempt() -> Invitation:
         tenant, before = _get_pending(tenant_id, invitation_id)

@@ -14,7 +14,7 @@ from chalicelib.events.models import NewEvent
 from chalicelib.tenants import store
 from chalicelib.tenants.audit import commit
 from chalicelib.tenants.invitations import revoke_invitation
-from chalicelib.tenants.models import Invitation, LastOwnerError, Member, OwnersOnlyError, Tenant
+from chalicelib.tenants.models import Invitation, LastOwnerError, Member, OwnersOnlyError, Tenant, require_lasting
 from chalicelib.tenants.schemas import MemberOut
 
 
@@ -51,7 +51,10 @@ def _place(one: Member | Invitation) -> str:
 def change_role(
     tenant_id: str, actor: Principal, user_id: str, role: Role, *, expected_version: int | None = None
 ) -> Member:
-    """Give a member another role. Only owners make or change owners, and the last one stays an owner."""
+    """Give a member another role. Only owners make or change owners, and the last one stays an owner.
+
+    An API key that ends gives nobody more than they have: it would stay.
+    """
 
     def attempt() -> Member:
         tenant, member, own_role = _get_member(tenant_id, actor, user_id)
@@ -60,6 +63,8 @@ def change_role(
         if member.role is role:
             return member
         _may_touch(own_role, member.role, role)
+        if role > member.role:
+            require_lasting(actor)
         owners = _owners_after(tenant, member.role, role)
         changed = replace(member, role=role, version=member.version + 1)
         event = NewEvent("member.role_changed", _shown(changed), actor.actor, {"role": member.role.label})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from chalicelib.core.errors import ConflictError, ForbiddenError, NotFoundError
-from chalicelib.core.http import Role
+from chalicelib.core.http import Principal, Role
 
 Language = Literal["en", "de"]
 Mode = Literal["live", "test"]
@@ -109,6 +109,7 @@ class ApiKey:
     created_at: int
     updated_at: int
     hint: str  # the secret's last four characters, to tell keys apart
+    author_name: str | None = None  # whom visitors see as the author of its messages
     expires_at: int | None = None
     last_used_at: int | None = None
     previous_hash: bytes | None = None
@@ -198,6 +199,12 @@ class ScopeNotHeldError(ForbiddenError):
 class OutlivesCallerError(ForbiddenError):
     code = "outlives_caller"
     default_message = "An API key may only give, change or rotate what ends no later than its own secret does."
+
+
+def require_lasting(caller: Principal) -> None:
+    """Raise OutlivesCallerError for an API key that ends: who is let in by it would stay for good."""
+    if caller.kind == "api_key" and caller.expires_at is not None:
+        raise OutlivesCallerError("A key that ends can't let anybody in: they would stay.")
 
 
 class InvitationNotFoundError(NotFoundError):

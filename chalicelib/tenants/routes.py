@@ -102,10 +102,17 @@ def list_members(_call: Call, query: PageQuery, tenant_id: str) -> Page[Member |
     body=InviteMember,
     answer=MemberOut,
     status=201,
-    errors=(AlreadyMemberError, AlreadyInvitedError, MemberLimitError, OwnersOnlyError, RateLimitedError),
+    errors=(
+        AlreadyMemberError,
+        AlreadyInvitedError,
+        MemberLimitError,
+        OwnersOnlyError,
+        OutlivesCallerError,
+        RateLimitedError,
+    ),
 )
 def invite_member(call: Call, body: InviteMember, tenant_id: str) -> Invitation:
-    """Invite somebody to a tenant, by mail. Only owners can invite owners."""
+    """Invite somebody to a tenant, by mail. Only owners can invite owners, and API keys that end nobody."""
     return invitations.invite_member(tenant_id, call.principal, body.email, Role.named(body.role), body.name)
 
 
@@ -116,7 +123,7 @@ def invite_member(call: Call, body: InviteMember, tenant_id: str) -> Invitation:
     fresh=True,
     body=ChangeRole,
     answer=MemberOut,
-    errors=(LastOwnerError, OwnersOnlyError),
+    errors=(LastOwnerError, OwnersOnlyError, OutlivesCallerError),
 )
 def change_role(call: Call, body: ChangeRole, tenant_id: str, member_id: str) -> Member:
     """Change a member's role. To hand a tenant over, make another an owner, then yourself something else."""
@@ -155,7 +162,7 @@ def list_invitations(_call: Call, query: PageQuery, tenant_id: str) -> Page[Invi
     scope="members:write",
     fresh=True,
     answer=InvitationOut,
-    errors=(OwnersOnlyError, RateLimitedError),
+    errors=(OwnersOnlyError, OutlivesCallerError, RateLimitedError),
 )
 def resend_invitation(call: Call, tenant_id: str, invitation_id: str) -> Invitation:
     """Send an invitation again, good for seven more days. Links sent before stop working."""
@@ -193,7 +200,13 @@ def list_keys(call: Call, query: PageQuery) -> Page[ApiKey]:
 def create_key(call: Call, body: CreateApiKey) -> IssuedKey:
     """Create an API key. Its secret is in this answer and nowhere else."""
     return api_keys.create_key(
-        call.tenant_id, call.principal, body.name, scopes=body.scopes, mode=body.mode, expires_at=body.expires_at
+        call.tenant_id,
+        call.principal,
+        body.name,
+        scopes=body.scopes,
+        mode=body.mode,
+        expires_at=body.expires_at,
+        author_name=body.author_name,
     )
 
 

@@ -78,12 +78,18 @@ class CreateApiKey(Request):
     expires_at: Moment | None = Field(
         default=None, description="When not given: never, or when the key that makes it ends itself."
     )
+    author_name: Name | None = Field(
+        default=None,
+        description="Whom visitors see as the author of what the key writes; the tenant's name, when not given.",
+        examples=["Acme support"],
+    )
 
 
 class UpdateApiKey(Request):
     """What may change about a key; what is absent stays."""
 
     name: Name = Field(default_factory=str)
+    author_name: Name = Field(default_factory=str)
     scopes: Scopes = Field(default_factory=list)
     expires_at: Moment | None = Field(default=None, description="Null: never.")
 
@@ -197,6 +203,7 @@ class ApiKeyOut(Response):
     mode: Mode
     scopes: list[str]
     hint: str = Field(description="The secret's last four characters.")
+    author_name: str | None = Field(description="Whom visitors see as the author of what the key writes.")
     created_by: dict[str, str]
     created_at: Timestamp
     updated_at: Timestamp

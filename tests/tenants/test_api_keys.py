@@ -8,9 +8,12 @@ import pytest
 from chalicelib.core import ids, tokens
 from chalicelib.tenants.api_keys import authenticate_key
 from chalicelib.tenants.models import SCOPES
+from tests.support.answers import rows
 from tests.support.aws import Services
+from tests.support.chats import new_chat, new_site
 from tests.support.clocks import later
-from tests.support.tenants import Organisation, anonymous, new_key, new_member, new_tenant
+from tests.support.people import new_email
+from tests.support.tenants import Organisation, anonymous, invite, new_key, new_member, new_tenant
 
 URL = "/v1/api-keys"
 
@@ -354,3 +357,54 @@ class TestCredential:
         services.reset()
         authenticate_key(secret)
         assert services.calls == [("dynamodb", "get_item")]
+
+
+class TestAuthorName:
+    """What visitors see as the author of what a key has written."""
+
+    def said(self, tenant, **body):
+        chat = new_chat(tenant)
+        key, found = new_key(tenant, name="internal-crm-sync", **body), chat.begin()
+        for private in (False, True):
+            sent = {"content": "Hello", "private": private}
+            assert key.post(f"/v1/conversations/{found}/messages", sent).status == 201
+        seen = chat.client.get(f"/widget/v1/conversations/{found}/messages")
+        assert "internal-crm-sync" not in seen.text
+        agents = rows(tenant.owner.client, f"/v1/conversations/{found}/messages")
+        return seen.json["data"][-1]["author"]["name"], agents[-1]["author"]["name"]
+
+    def test_it_is_the_tenants_name_unless_given_and_a_note_has_the_keys_own(self):
+        tenant = new_site()
+        assert self.said(tenant) == (tenant.created["name"], "internal-crm-sync")
+        assert self.said(tenant, author_name="Acme support") == ("Acme support", "internal-crm-sync")
+
+    def test_it_can_be_changed_but_not_be_none(self):
+        tenant = new_tenant()
+        made = tenant.owner.client.post("/v1/api-keys", {"name": "k"}).json
+        url = f"/v1/api-keys/{made['id']}"
+        assert tenant.owner.client.patch(url, {"author_name": "Support"}).json["author_name"] == "Support"
+        assert tenant.owner.client.get(url).json["author_name"] == "Support"
+        assert tenant.owner.client.patch(url, {"author_name": None}).status == 422
+
+
+class TestLettingIn:
+    """Who is let in stays, so a key that ends lets nobody in."""
+
+    SOON = "2099-01-01T00:00:00Z"
+
+    def test_a_key_that_ends_invites_nobody_and_raises_nobody(self):
+        tenant = new_tenant()
+        agent, invited = new_member(tenant, "agent"), invite(tenant, new_email())
+        ending, lasting = new_key(tenant, expires_at=self.SOON), new_key(tenant)
+        for key, status, code in ((ending, 403, "outlives_caller"), (lasting, 201, None)):
+            answer = key.post(f"{tenant.url}/members", {"email": new_email(), "role": "agent"})
+            assert answer.status == status
+            assert code is None or answer.code == code
+        again = f"{tenant.url}/invitations/{invited}/resend"
+        assert ending.post(again).code == "outlives_caller"
+        assert lasting.post(again).status == 200
+        url = f"{tenant.url}/members/{agent.user_id}"
+        assert ending.patch(url, {"role": "admin"}).code == "outlives_caller"
+        assert ending.patch(url, {"role": "viewer"}).status == 200
+        assert lasting.patch(url, {"role": "agent"}).status == 200
+        assert ending.delete(url).status == 204

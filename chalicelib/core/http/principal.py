@@ -34,6 +34,7 @@ class Principal:
     kind: Kind
     id: str  # usr_…, key_… or vis_…
     name: str = ""  # as others see it: the author of a message
+    author_name: str = ""  # of an API key: what visitors see as the author of its messages
     memberships: Mapping[str, Role] = field(default_factory=dict)  # by tenant; a key has its own tenant's only
     scopes: frozenset[str] = frozenset()  # of an API key
     test_mode: bool = False  # of an API key
@@ -55,7 +56,7 @@ class Principal:
             context["test_mode"] = "1"
         if self.expires_at is not None:
             context["expires_at"] = str(self.expires_at)
-        for name in ("name", "session_id", "origin", "widget_id", "tenant_space", "contact_id"):
+        for name in ("name", "author_name", "session_id", "origin", "widget_id", "tenant_space", "contact_id"):
             if value := getattr(self, name):
                 context[name] = value
         return context
@@ -73,12 +74,18 @@ class Principal:
             test_mode=context.get("test_mode") == "1",
             expires_at=int(context["expires_at"]) if "expires_at" in context else None,
             name=context.get("name", ""),
+            author_name=context.get("author_name", ""),
             session_id=context.get("session_id", ""),
             origin=context.get("origin", ""),
             widget_id=context.get("widget_id", ""),
             tenant_space=context.get("tenant_space", ""),
             contact_id=context.get("contact_id", ""),
         )
+
+    @property
+    def public_name(self) -> str:
+        """What visitors see of who has written: an API key's own name is for its makers."""
+        return self.author_name if self.kind == "api_key" else self.name
 
     @property
     def actor(self) -> dict[str, str]:
