@@ -22,7 +22,7 @@ from chalicelib.contacts import routes as contacts_routes
 from chalicelib.contacts.merging import MERGE_JOB
 from chalicelib.contacts.models import EXPORT_JOB, IMPORT_JOB
 from chalicelib.contacts.service import BLOCK_JOB, DELETE_JOB
-from chalicelib.conversations import bulk, deletion, leaving, merges
+from chalicelib.conversations import bulk, deletion, leaving, merges, reindexing
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.searching import search_texts_with
@@ -124,6 +124,7 @@ jobs.run_in_stages(messages_merging.MERGE_JOB, messages_merging.move_messages, m
 jobs.run_in_stages(bulk.BULK_JOB, bulk.collect, bulk.change_next)
 jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows, files_cascades.delete_files)
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
+jobs.run_in_stages(reindexing.INDEX_JOB, reindexing.index_next)
 jobs.run_in_stages(leaving.UNASSIGN_JOB, leaving.unassign_next)
 
 # As workers, these are imported where they work.

@@ -177,6 +177,16 @@ def find_by_words(tenant_id: str, terms: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def indexing(conversation: Conversation) -> list[Write]:
+    """Return the writes of what a conversation is searched by, for as long as it is as it was read."""
+    rows = tenant_rows(conversation.tenant_id)
+    return [
+        rows.checking(conversation.id, "meta", when={"pos": conversation.hot.pos}),
+        rows.putting(_number_guard(conversation.hot.number), "-", {"id": conversation.id}),
+        *_putting_words(rows, conversation),
+    ]
+
+
 def having_tag(tenant_id: str, tag: str, conversation_ids: Iterable[str]) -> list[str]:
     """Return those of the conversations that have a tag. One call per hundred."""
     rows = tenant_rows(tenant_id)
