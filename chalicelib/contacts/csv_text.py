@@ -58,18 +58,20 @@ def next_record(data: bytes, start: int, delimiter: str, *, is_last: bool) -> Re
     except StopIteration:
         return None
     except _CutError:
-        return _spoiled_line(data, start) if start == 0 and len(data) >= WINDOW else None
+        if start or len(data) < WINDOW:
+            return None  # the next window begins here
+        return _spoiled_line(data, start, "unclosed_quote" if lines.count else "line_too_long")
     except csv.Error:
         if lines.ended:
-            return _spoiled_line(data, start)
+            return _spoiled_line(data, start, "unclosed_quote")
         return Record((), lines.place - start, lines.count, "malformed")
     broken = any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell)
     return Record(cells, lines.place - start, lines.count, "not_utf8" if broken else None)
 
 
-def _spoiled_line(data: bytes, start: int) -> Record:
-    end = data.find(b"\n", start) + 1
-    return Record((), end - start, 1, "unclosed_quote") if end else Record((), len(data) - start, 1, "line_too_long")
+def _spoiled_line(data: bytes, start: int, error: str) -> Record:
+    end = data.find(b"\n", start) + 1 or len(data)
+    return Record((), end - start, 1, error)
 
 
 def guess_delimiter(data: bytes, start: int, *, is_last: bool) -> str:

@@ -63,6 +63,12 @@ def test_any_bytes_come_to_an_end(data, delimiter):
         place += record.size
 
 
+def test_a_quote_that_is_open_at_the_end_spoils_the_last_line():
+    record = next_record(b'a,b\nc,"d', 4, ",", is_last=True)
+    assert record is not None
+    assert (record.error, record.size) == ("unclosed_quote", 4)
+
+
 def test_a_record_longer_than_a_window_is_one_line_that_cannot_be_read():
     data = b'a,"' + b"x\n" * WINDOW
     record = next_record(data[:WINDOW], 0, ",", is_last=False)
