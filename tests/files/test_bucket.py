@@ -92,6 +92,22 @@ class TestObjects:
         s3_gateway.delete_all("files/T/b/")
         assert [bool(s3_gateway.find(f"files/T/{key}")) for key in ("b/1", "b/2", "c/1")] == [False, False, True]
 
+    def test_an_object_is_made_of_parts_each_of_which_may_be_sent_again(self, bucket):
+        key = "exports/T/job_1/people.csv"
+        upload = s3_gateway.begin_parts(key, "text/csv; charset=utf-8")
+        first = b"a" * (5 * 1024 * 1024)
+        assert s3_gateway.put_part(key, upload, 1, first)
+        assert s3_gateway.put_part(key, upload, 2, b"wrong")
+        assert s3_gateway.put_part(key, upload, 2, b"last")
+        assert s3_gateway.find(key) is None
+        assert s3_gateway.join_parts(key, upload)
+        stored = s3_gateway.find(key)
+        assert stored is not None
+        assert stored.size == len(first) + 4
+        assert s3_gateway.read(stored, len(first) - 1, 10) == b"alast"
+        assert not s3_gateway.put_part(key, upload, 1, first)
+        assert not s3_gateway.join_parts(key, upload)
+
 
 def post(url: str, fields: dict[str, str], data: bytes) -> int:
     """Post a form as a browser does; returns the status."""
