@@ -1,7 +1,7 @@
 """The pages a visitor has opened: the newest fifty, without what their addresses might tell of him.
 
-No event follows from a view, and no transaction: one write moves the visitor's count on, which is the view's place in
-the ring, and another one puts it there.
+No event follows from a view: one write moves the visitor's count on, which is the view's place in the ring, and another
+one puts it there.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from chalicelib.core import clock
 from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.http.pages import page_of
-from chalicelib.core.table import ConditionFailedError, run
+from chalicelib.core.table import ConditionFailedError, run, transact
 from chalicelib.visitors import store
 from chalicelib.visitors.models import PageView, VisitorNotFoundError
 from chalicelib.visitors.service import get_visitor
@@ -21,14 +21,14 @@ _KEPT = {"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"}
 
 
 def note_page_view(tenant_id: str, visitor_id: str, url: str, title: str | None, referrer_url: str | None) -> PageView:
-    """Note that the visitor has opened a page. Two writes. Raises VisitorNotFoundError."""
+    """Note that the visitor has opened a page. One write and one transaction. Raises VisitorNotFoundError."""
     view = PageView(clean_url(url), title, clean_url(referrer_url or "") or None, clock.now_ms())
     changed: Mapping[str, Any] = {"page": view.url, **({"ref": view.referrer_url} if view.referrer_url else {})}
     try:
         count = run(store.counting_view(tenant_id, visitor_id, changed), returning=True)["vn"]
     except ConditionFailedError:
         raise VisitorNotFoundError from None
-    run(store.putting_view(tenant_id, visitor_id, count, view))
+    transact([store.putting_view(tenant_id, visitor_id, count, view)], result=view)  # once for an Idempotency-Key
     return view
 
 

@@ -182,7 +182,7 @@ BUDGETS = {
     "GET /widget/v1/conversations/{conversation_id}/transcript": "1 get, 2 query",
     "POST /widget/v1/conversations/{conversation_id}/transcript": "1 get, 1 query, 1 send, 1 transact, 2 update",
     "PUT /widget/v1/context": "1 get, 1 send, 1 transact",
-    "POST /widget/v1/page-views": "1 put, 1 update",
+    "POST /widget/v1/page-views": "1 transact, 1 update",
     "POST /widget/v1/identify": "1 get, 1 send, 1 transact",
     "GET /v1/events": "1 batch_get, 2 query",
     "GET /v1/webhooks": "1 query",

@@ -6,9 +6,8 @@ from tests.support.answers import rows
 from tests.support.chats import new_chat, new_site
 from tests.support.clocks import later
 from tests.support.crashes import SWEEP_MS, enumerated
-from tests.support.people import Person
 from tests.support.queues import drain
-from tests.support.tenants import Organisation, new_member
+from tests.support.tenants import Organisation, Someone, new_member
 
 
 @pytest.fixture
@@ -16,7 +15,7 @@ def tenant() -> Organisation:
     return new_site()
 
 
-def given_to(tenant: Organisation, agent: Person, count: int = 2) -> list[str]:
+def given_to(tenant: Organisation, agent: Someone, count: int = 2) -> list[str]:
     """Begin conversations in different statuses and assign them."""
     chat, owner = new_chat(tenant), tenant.owner.client
     found = [chat.begin() for _ in range(count)]

@@ -5,7 +5,7 @@ import pytest
 from chalicelib.core import ids
 from chalicelib.visitors.page_views import clean_url
 from tests.support.answers import rows, without_request_id
-from tests.support.chats import ORIGIN, Chat, new_chat, new_site
+from tests.support.chats import ORIGIN, Chat, new_chat, new_site, unique
 from tests.support.clocks import later
 from tests.support.queues import drain
 from tests.support.tenants import Organisation, anonymous, new_key, new_member, new_tenant
@@ -42,6 +42,12 @@ class TestView:
         assert not services.queues.get("events")  # no event tells of it
         assert rows(tenant.owner.client, seen_of(chat)) == [answer.json]
         assert tenant.owner.client.get(f"/v1/visitors/{chat.visitor_id}").json["page_url"] == f"{ORIGIN}/prices"
+
+    def test_the_same_idempotency_key_notes_it_once(self, tenant, chat):
+        key = unique()
+        first, again = (chat.client.post(VIEWS, {"url": ORIGIN}, Idempotency_Key=key) for _ in range(2))
+        assert first.json == again.json
+        assert len(rows(tenant.owner.client, seen_of(chat))) == 1
 
     def test_the_newest_fifty_are_kept(self, tenant, chat):
         for number in range(53):
