@@ -8,7 +8,7 @@ from chalicelib.core.table import run, tenant_rows
 from infra import search_index
 from tests.support.answers import rows
 from tests.support.chats import new_chat, new_site
-from tests.support.crashes import enumerated
+from tests.support.crashes import AFTER, Scenario, enumerated
 from tests.support.queues import drain
 from tests.support.tenants import Organisation
 
@@ -75,16 +75,14 @@ def test_all_are_found_wherever_the_process_dies(services):
     def scenario():
         tenant = new_site()
         found = old_ones(tenant, 9)
-        drain(services)
 
         def act() -> None:
             start_indexing(tenant.id)
-            drain(services)
 
         def check() -> None:
             assert by(tenant, "zebra") == set(found)
             assert [by(tenant, f"%23{number + 1}") for number in range(9)] == [{each} for each in found]
 
-        return act, check
+        return Scenario(tenant.id, act, check)
 
-    assert enumerated(scenario, services) >= 10
+    assert enumerated(scenario, services, AFTER) >= 8
