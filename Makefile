@@ -19,7 +19,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: PORT=8000 PARLEY_DATA=.local PARLEY_SEED=none (run), PYTHON=python3.x (first set-up), WORKERS=2 (tests),"
-	@echo "  STAGE=prod (package), KILLS=100 (kill)"
+	@echo "  REGION=eu1 STAGE=prod (package), KILLS=100 (kill)"
 
 # The first Python that really runs (a version manager's shim may not) and is of a version we test.
 .PHONY: venv
@@ -85,8 +85,8 @@ crashes: setup ## Every fault at every call of every write, and all pairs of the
 	@$(PYTEST) -m crashes tests/crashes
 
 .PHONY: package
-package: venv ## Build dist/: the Lambda zip and the SAM template of a stage (STAGE=prod)
-	@$(PY) -m infra.package --stage $(STAGE)
+package: venv ## Build what is deployed, in dist/<region>-<stage>/ (REGION="eu1 us1" STAGE=prod; all regions unless told)
+	@$(PY) -m infra.package --stage $(STAGE) $(if $(REGION),--region $(REGION))
 
 .PHONY: clean
 clean: ## Remove the local stack's data, build output and caches; keep what was installed

@@ -46,7 +46,7 @@ def run() -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory(prefix="parley-bench-") as temporary:
         work = Path(temporary)
-        package = build("bench", output=work)
+        package = build(output=work)
         size = package.zip.stat().st_size / 1_000_000
         task = runnable_copy(package.zip, work / "task")
         compile_bytecode(task, f"{sys.version_info.major}.{sys.version_info.minor}")

@@ -1,37 +1,42 @@
-"""`python -m infra.package`: the deployment zip and the SAM template in dist/, without AWS credentials."""
+"""`python -m infra.package`: what is deployed to each region, in dist/, built without AWS credentials."""
 
 import argparse
-import re
+import hashlib
+import json
 import shutil
+import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from infra import archive, dependencies, template
+from infra import archive, dependencies, regions, template
 from infra.dependencies import LAMBDA, ROOT
+
+STATEFUL = ROOT / "infra" / "stateful.yaml"
+CODE = "parley.zip"
 
 
 @dataclass(frozen=True)
 class Package:
-    """What was built."""
+    """What was built: one zip and one template, the same for every region and stage."""
 
     zip: Path
     template: Path
     sha256: str
     has_bytecode: bool
+    sam: dict[str, Any]  # what the template was translated from
 
 
-def build(stage: str, project: Path = ROOT, output: Path = ROOT / "dist") -> Package:
+def build(project: Path = ROOT, output: Path = ROOT / "dist") -> Package:
     """Build the package of a project folder with Parley's layout; the same content gives the same bytes."""
     output.mkdir(parents=True, exist_ok=True)
-    zip_file = output / f"parley-{stage}.zip"
+    zip_file = output / CODE
     with tempfile.TemporaryDirectory(prefix="parley-package-") as temporary:
         work = Path(temporary)
-        template.stage_project(project, work / "project", stage)
-        generated = template.chalice_package(
-            work / "project", ROOT / "infra" / "app.merge.yaml", stage, work / "chalice"
-        )
+        template.stage_project(project, work / "project")
+        generated = template.chalice_package(work / "project", ROOT / "infra" / "app.merge.yaml", work / "chalice")
         tree = work / "tree"
         shutil.copytree(dependencies.unpacked(project), tree)
         archive.strip(tree)
@@ -39,26 +44,55 @@ def build(stage: str, project: Path = ROOT, output: Path = ROOT / "dist") -> Pac
             app.extractall(tree)
         has_bytecode = archive.compile_bytecode(tree, LAMBDA.python)
         sha256 = archive.write_zip(tree, zip_file)
+    sam = template.finish(generated, LAMBDA.runtime)
     template_file = output / "app.yaml"
-    template_file.write_text(template.dump(template.finish(generated, LAMBDA.runtime, f"./{zip_file.name}")))
-    return Package(zip_file, template_file, sha256, has_bytecode)
+    template_file.write_text(template.dump(template.translate(sam)))
+    return Package(zip_file, template_file, sha256, has_bytecode, sam)
 
 
-def _stage(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9]{1,11}", text):
-        raise argparse.ArgumentTypeError("a stage is 2 to 12 small letters and digits, a letter first")
-    return text
+def address(package: Package, target: regions.Target, output: Path) -> Path:
+    """Put the package and one target's parameters into a folder of its own: all that a deploy needs."""
+    folder = output / target.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shutil.copy(package.zip, folder)
+    shutil.copy(package.template, folder)
+    shutil.copy(STATEFUL, folder)
+    for file in (STATEFUL, package.template):
+        parameters = target.parameters(template.load(file))
+        (folder / f"{file.stem}.parameters.json").write_text(json.dumps(parameters, indent=2) + "\n")
+    return folder
 
 
-def main() -> None:
-    """Build one stage and say what came out."""
-    parser = argparse.ArgumentParser(description="Build Parley's Lambda zip and SAM template.")
-    parser.add_argument("--stage", type=_stage, default="prod")
-    package = build(parser.parse_args().stage)
-    size = package.zip.stat().st_size / 1_000_000
-    print(f"{package.zip.relative_to(ROOT)}  {size:.1f} MB  sha256 {package.sha256}")
-    print(f"{package.template.relative_to(ROOT)}  for {LAMBDA.runtime} on arm64")
+def targets(codes: list[str], stage: str, package: Package, folder: Path = regions.FOLDER) -> list[regions.Target]:
+    """Read the settings of some regions, all of them before anything is written."""
+    templates = [template.load(STATEFUL), template.load(package.template)]
+    return [regions.load(code, stage, templates, folder) for code in codes]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build some regions of one stage and say what came out."""
+    parser = argparse.ArgumentParser(prog="make package", description=__doc__)
+    parser.add_argument("--region", nargs="+", default=regions.names(), help="codes, as in infra/regions/")
+    parser.add_argument("--stage", default="prod")
+    parser.add_argument("--output", type=Path, default=ROOT / "dist")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="parley-package-") as temporary:
+        package = build(output=Path(temporary))
+        try:
+            wanted = targets(given.region, given.stage, package)
+        except regions.UnusableSettingsError as exc:
+            print(exc, file=sys.stderr)
+            return 2
+        for target in wanted:
+            folder = address(package, target, given.output)
+            print(f"{folder}  for {target.aws_region}")
+            for file in sorted(folder.iterdir()):
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                print(f"  {digest}  {file.stat().st_size:>10,}  {file.name}")
+    print(f"{LAMBDA.runtime} on arm64, {'with' if package.has_bytecode else 'without'} bytecode")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,5 +1,6 @@
 """The SAM template: what Chalice generates from app.py, merged with app.merge.yaml and finished for every function."""
 
+import copy
 import json
 import os
 import shutil
@@ -10,7 +11,9 @@ from typing import Any
 
 import yaml
 from chalice.package import YAMLTemplateSerializer
+from samtranslator.translator.transform import transform
 
+from infra import permissions
 from infra.gateway_responses import swagger_extension
 
 Template = dict[str, Any]  # CloudFormation is free JSON to us
@@ -23,24 +26,28 @@ _NO_CREDENTIALS = {
 }
 
 
-def stage_project(project: Path, folder: Path, stage: str) -> None:
+def stage_project(project: Path, folder: Path) -> None:
     """Copy what Chalice packages, and nothing else, so that no cache or leftover of a work tree gets in.
 
     There is no requirements.txt among it: Chalice's own download is for the running Python and can't be repeated.
-    A stage that .chalice/config.json doesn't name is configured as `prod` is.
+    Each function gets the policy that infra/permissions.py makes for it.
     """
     shutil.copytree(
         project / "chalicelib", folder / "chalicelib", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
     )
     shutil.copy(project / "app.py", folder)
-    shutil.copytree(project / ".chalice", folder / ".chalice", ignore=shutil.ignore_patterns("deploy*", "venv"))
-    config_file = folder / ".chalice" / "config.json"
-    config = json.loads(config_file.read_text())
-    config["stages"] = {stage: config["stages"].get(stage, config["stages"]["prod"])}
-    config_file.write_text(json.dumps(config))
+    settings = folder / ".chalice"
+    settings.mkdir()
+    config = json.loads((project / ".chalice" / "config.json").read_text())
+    functions = config["stages"]["prod"]["lambda_functions"]
+    for name in permissions.FUNCTIONS:
+        file = f"policy-{name}.json"
+        (settings / file).write_text(json.dumps(permissions.policy(name)))
+        functions.setdefault(name, {})["iam_policy_file"] = file
+    (settings / "config.json").write_text(json.dumps(config))
 
 
-def chalice_package(staged: Path, merge_template: Path, stage: str, output: Path) -> Template:
+def chalice_package(staged: Path, merge_template: Path, output: Path) -> Template:
     """Run Chalice's packager on a staged project: app code in `output/deployment.zip`, and the template returned."""
     merge = staged / "app.merge.yaml"
     merged = load(merge_template)
@@ -49,16 +56,18 @@ def chalice_package(staged: Path, merge_template: Path, stage: str, output: Path
     }
     merge.write_text(dump(merged))
     command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())", "package"]
-    command += ["--stage", stage, "--merge-template", str(merge), "--template-format", "yaml", str(output)]
+    command += ["--stage", "prod", "--merge-template", str(merge), "--template-format", "yaml", str(output)]
     done = subprocess.run(
         command, cwd=staged, env={**os.environ, **_NO_CREDENTIALS}, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise RuntimeError(f"chalice package failed:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(
+            f"chalice package failed (has each function a line in infra/permissions.py?):\n{done.stdout}{done.stderr}"
+        )
     return load(output / "sam.yaml")
 
 
-def finish(template: Template, runtime: str, code: str) -> Template:
+def finish(template: Template, runtime: str) -> Template:
     """Set what holds for every function and every queue mapping, so that a new one can't miss it.
 
     Chalice names the running Python as runtime, can't ask for partial batch failures, and gives the API function
@@ -72,11 +81,26 @@ def finish(template: Template, runtime: str, code: str) -> Template:
             continue
         properties = resource["Properties"]
         properties["Runtime"] = runtime
-        properties["CodeUri"] = code
+        properties["CodeUri"] = {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Ref": "CodeKey"}}
+        del properties["Tags"]  # Chalice's own: they name the one stage that its configuration has
         for event in properties.get("Events", {}).values():
             if event["Type"] == "SQS":
                 event["Properties"]["FunctionResponseTypes"] = ["ReportBatchItemFailures"]
     return template
+
+
+def translate(sam: Template) -> Template:
+    """Return a SAM template as plain CloudFormation: what is linted and tested is then what is deployed."""
+    os.environ.setdefault("AWS_DEFAULT_REGION", _NO_CREDENTIALS["AWS_DEFAULT_REGION"])  # the translator asks boto3
+    values = {name: rule["Default"] for name, rule in sam["Parameters"].items() if "Default" in rule}
+    return dict(transform(copy.deepcopy(sam), values, _NoManagedPolicies()))
+
+
+class _NoManagedPolicies:
+    """No function uses a policy of Amazon's, and asking for their list would need credentials."""
+
+    def load(self) -> dict[str, str]:
+        return {}
 
 
 def _identify_preflights(definition: Template) -> None:

@@ -28,7 +28,7 @@ def make_queues(sqs: AwsClient, stage: str, region: str) -> dict[str, str]:
 
 def make_bucket(s3: AwsClient, name: str, region: str) -> None:
     """Create the bucket of infra/stateful.yaml; what is deleted there after a while is not deleted here."""
-    (definition,) = stateful_resources("AWS::S3::Bucket").values()
+    definition = stateful_resources("AWS::S3::Bucket")["FilesBucket"]
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=definition["VersioningConfiguration"])

@@ -113,6 +113,25 @@ def _cold_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "_cached", None)
 
 
+@pytest.fixture(autouse=True)
+def _permissions_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note what needs a permission and is not a call each time: a cached secret, a signed link or form."""
+    from chalicelib.core import keyring
+    from chalicelib.core.config import settings
+    from chalicelib.files import s3_gateway
+    from tests.support.permissions import noting
+
+    def secret(*_args: object, **_named: object) -> dict[str, str]:
+        return {"SecretId": settings().keys_secret}
+
+    def place(key: str, *_args: object) -> dict[str, str]:
+        return {"Bucket": settings().files_bucket, "Key": key}
+
+    monkeypatch.setattr(keyring, "document", noting(keyring.document, "secretsmanager", "get_secret_value", secret))
+    monkeypatch.setattr(s3_gateway, "link", noting(s3_gateway.link, "s3", "get_object", place))
+    monkeypatch.setattr(s3_gateway, "upload_form", noting(s3_gateway.upload_form, "s3", "put_object", place))
+
+
 @pytest.fixture
 def client(services: Services) -> Client:
     """A caller without a credential. Every answer to a Client is checked against the OpenAPI document."""

@@ -12,7 +12,6 @@ import app as product
 from chalicelib.auth import flush
 from chalicelib.conversations import store as conversations_store
 from chalicelib.core import aws, clock, table
-from chalicelib.core.aws import Params, Proceed
 from chalicelib.core.config import settings
 from chalicelib.core.table import rows_of, run, transact
 from chalicelib.events.models import EventOut, event_from_item
@@ -83,7 +82,6 @@ def only(pks: set[str], pending_keys: Any) -> Any:
 
 
 def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    aws.interceptors.append(no_gateway)
     with_cache = dataclasses.replace(settings(), rest_api_id="abc")
     monkeypatch.setattr(flush, "settings", lambda: with_cache)
     demo.seed(folder, "http://127.0.0.1:8000")
@@ -106,10 +104,6 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
         assert lost in services.queues["events"]
         assert parked not in services.queues["events"]
         drain(services)
-
-
-def no_gateway(service: str, operation: str, params: Params, proceed: Proceed) -> Params:
-    return {} if service == "apigateway" else proceed()
 
 
 def lose_nudges(services: Any) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from infra import create_keys
+from infra import clients, create_keys
 from local.engines import aws_client
 
 pytestmark = pytest.mark.stack
@@ -12,13 +12,10 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 def secrets(ministack, monkeypatch):
-    from chalicelib.core import aws
-
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", ministack)
-    monkeypatch.setattr(aws, "interceptors", [])  # what an earlier test of this process has left there
-    aws._client.cache_clear()
+    clients.client.cache_clear()
     yield aws_client("secretsmanager", ministack)
-    aws._client.cache_clear()
+    clients.client.cache_clear()
 
 
 def test_an_empty_secret_gets_keys_once(secrets, capsys):

@@ -1,12 +1,11 @@
 """The deployment package, built once per run, and its template before and after SAM's translation."""
 
-import os
+import copy
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.translator.transform import transform
 
 from infra.package import Package, build
 from infra.template import Template, load
@@ -21,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    return build("prod", output=tmp_path_factory.mktemp("dist"))
+    return build(output=tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +34,8 @@ def tree(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def template(package: Package) -> Template:
-    return load(package.template)
+    """What it was translated from."""
+    return copy.deepcopy(package.sam)
 
 
 @pytest.fixture
@@ -45,19 +45,7 @@ def functions(template: Template) -> dict[str, dict[str, Any]]:
     return {name: r["Properties"] for name, r in found if r["Type"] == "AWS::Serverless::Function"}
 
 
-class _NoManagedPolicies:
-    def load(self) -> dict[str, str]:
-        return {}
-
-
 @pytest.fixture
-def translated(template: Template, monkeypatch: pytest.MonkeyPatch) -> Template:
-    """What CloudFormation makes of the template: plain resources."""
-    monkeypatch.setitem(os.environ, "AWS_DEFAULT_REGION", "eu-central-1")
-    for resource in template["Resources"].values():
-        if (
-            resource["Type"] == "AWS::Serverless::Function"
-        ):  # where `sam deploy` or `aws cloudformation package` puts it
-            resource["Properties"]["CodeUri"] = "s3://artifacts/parley.zip"
-    values = {name: value["Default"] for name, value in template["Parameters"].items() if "Default" in value}
-    return dict(transform(template, values, _NoManagedPolicies()))
+def translated(package: Package) -> Template:
+    """What is deployed: plain resources."""
+    return load(package.template)

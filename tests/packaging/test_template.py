@@ -3,12 +3,12 @@
 import ast
 import json
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import lint
 
+from infra import permissions
 from infra.dependencies import LAMBDA, ROOT
 from infra.gateway_responses import GATEWAY_RESPONSES
 from infra.template import Template, dump, load
@@ -170,7 +170,8 @@ def test_a_deployed_environment_never_allows_loopback_domains(package: Any) -> N
 def test_what_the_application_imports_the_stateful_stack_exports(template: Template) -> None:
     variables = template["Globals"]["Function"]["Environment"]["Variables"].values()
     imported = {v["Fn::ImportValue"]["Fn::Sub"] for v in variables if "Fn::ImportValue" in v}
-    exported = {output["Export"]["Name"]["Fn::Sub"] for output in load(STATEFUL)["Outputs"].values()}
+    outputs = load(STATEFUL)["Outputs"].values()
+    exported = {output["Export"]["Name"]["Fn::Sub"] for output in outputs if "Export" in output}
     assert imported
     assert imported <= exported
 
@@ -203,9 +204,25 @@ def test_every_preflight_answer_carries_the_request_id(template: Template) -> No
             assert "X-Request-Id" in methods["options"]["responses"]["200"]["headers"], path
 
 
-def test_the_packager_says_where_the_policies_are(functions: Functions) -> None:
+def test_chalices_configuration_names_only_functions_that_there_are() -> None:
     config = json.loads((ROOT / ".chalice" / "config.json").read_text())
-    for stage in config["stages"].values():
-        for function in stage["lambda_functions"].values():
-            assert Path(ROOT / ".chalice" / function["iam_policy_file"]).is_file()
-        assert len(stage["lambda_functions"]) == len(functions)
+    assert set(config["stages"]["prod"]["lambda_functions"]) <= set(permissions.FUNCTIONS)
+
+
+def test_policies_have_one_source() -> None:
+    """A policy file beside the configuration would not be read: a function's permissions are a line of the table."""
+    assert [file.name for file in (ROOT / ".chalice").glob("policy*")] == []
+
+
+def test_every_function_has_a_line_in_the_table_of_permissions_and_no_other(functions: Functions) -> None:
+    of_the_app = {f["Handler"].removeprefix("app.") for f in functions.values()} - {"app"} | {"api_handler"}
+    assert of_the_app == set(permissions.FUNCTIONS)
+
+
+def test_every_stack_is_under_cloudformations_limits(package: Any, translated: Template) -> None:
+    """1 MB of template in S3, 500 resources, 200 parameters and outputs, 1,024 characters of a description."""
+    assert package.template.stat().st_size < 1_000_000
+    for template in (translated, load(STATEFUL)):
+        assert len(json.dumps(template)) < 1_000_000
+        assert len(template["Resources"]) < 500
+        assert len(template["Parameters"]) < 200 > len(template["Outputs"])

@@ -187,6 +187,6 @@ def test_every_file_of_ours_is_in_the_zip_and_nothing_of_a_work_tree(package: Pa
 
 def test_the_same_sources_give_the_same_bytes(package: Package, tmp_path: Path) -> None:
     os.utime(ROOT / "app.py")
-    again = build("prod", output=tmp_path)
+    again = build(output=tmp_path)
     assert again.sha256 == package.sha256
     assert again.template.read_text() == package.template.read_text()

@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.core import aws
 from chalicelib.core.aws import Params, Proceed
-from tests.support import dynamodb
+from tests.support import dynamodb, permissions
 from tests.support.objects import Bucket
 
 
@@ -28,6 +28,7 @@ class Services:
     def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
         """Answer the call, or ask DynamoDB and count it."""
         self.calls.append((service, operation))
+        permissions.note(service, operation, params)
         if service == "dynamodb":
             params["ReturnConsumedCapacity"] = "INDEXES"
             answer = dynamodb.call(operation, params)
@@ -49,6 +50,8 @@ class Services:
             return {"SecretString": self.secret}
         if (service, operation) == ("secretsmanager", "put_secret_value"):
             self.secret = params["SecretString"]
+            return {}
+        if (service, operation) == ("apigateway", "flush_stage_authorizers_cache"):
             return {}
         raise AssertionError(f"no stand-in for {service}.{operation}")
 

@@ -14,6 +14,7 @@ from chalice.app import ChaliceAuthorizer
 from chalicelib.core import ids
 from chalicelib.core.http import App
 from tests.support.openapi import declared
+from tests.support.permissions import running
 
 Checker = Callable[[str, str, int, Mapping[str, str], str], None]
 
@@ -135,7 +136,8 @@ class Client:
             "isBase64Encoded": raw is not None,
             "stageVariables": None,
         }
-        answer = self.app(event, None)
+        with running("api_handler"):
+            answer = self.app(event, None)
         return Answer(answer["statusCode"], answer["headers"], answer["body"])
 
 
@@ -155,7 +157,8 @@ def _authorize(authorizer: ChaliceAuthorizer, header: str | None) -> dict[str, s
         return None
     event = {"type": "TOKEN", "authorizationToken": header, "methodArn": "arn:aws:execute-api:eu-west-1:1:test/x/GET/x"}
     try:
-        policy = authorizer(event, {})
+        with running("authorize"):
+            policy = authorizer(event, {})
     except Exception as exc:
         if str(exc) == "Unauthorized":
             return None

@@ -7,6 +7,7 @@ import app
 from chalicelib.core.config import settings
 from chalicelib.core.ids import new_ulid
 from tests.support.aws import Services
+from tests.support.permissions import name_of, running
 
 MAX_ROUNDS = 100
 
@@ -32,24 +33,23 @@ def take(services: Services, url: str) -> list[str]:
 def deliver(consume: Any, bodies: list[str]) -> list[str]:
     """Call a queue function with one batch and return the bodies that it reports as failed."""
     records = {new_ulid(): body for body in bodies}
-    answer = consume(
-        {
-            "Records": [
-                {
-                    "messageId": message_id,
-                    "receiptHandle": message_id,
-                    "body": body,
-                    "attributes": {"ApproximateReceiveCount": "1"},
-                    "messageAttributes": {},
-                    "eventSource": "aws:sqs",
-                    "eventSourceARN": "arn:aws:sqs:eu-west-1:1:queue",
-                    "awsRegion": "eu-west-1",
-                }
-                for message_id, body in records.items()
-            ]
-        },
-        None,
-    )
+    event = {
+        "Records": [
+            {
+                "messageId": message_id,
+                "receiptHandle": message_id,
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-west-1:1:queue",
+                "awsRegion": "eu-west-1",
+            }
+            for message_id, body in records.items()
+        ]
+    }
+    with running(name_of(consume)):
+        answer = consume(event, None)
     return [records[failure["itemIdentifier"]] for failure in answer["batchItemFailures"]]
 
 

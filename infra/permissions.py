@@ -1,0 +1,152 @@
+"""What each function may do in AWS, and nothing else: the one table that the packager makes every policy from.
+
+A function's name is Chalice's (`name=` in app.py). That each call of the suite is allowed to its function, and that
+nothing here is more than the calls need, is tested: tests/packaging/test_permissions.py.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+Statement = dict[str, Any]
+
+_HERE = "${AWS::Region}:${AWS::AccountId}"
+_BUCKET = "parley-${Stage}-files-${AWS::AccountId}-${AWS::Region}"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Some actions of one service, on some resources: what stands behind `arn:aws:<service>:` in an ARN."""
+
+    service: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+def table(*actions: str) -> Grant:
+    """Allow reading or writing rows. Every row of a tenant begins with its id; see docs/decisions/permissions.md."""
+    return Grant("dynamodb", actions, (f"{_HERE}:table/parley-${{Stage}}-main",))
+
+
+def indexes(*names: str) -> Grant:
+    """Allow asking these indexes."""
+    return Grant("dynamodb", ("Query",), tuple(f"{_HERE}:table/parley-${{Stage}}-main/index/{name}" for name in names))
+
+
+def keys(*actions: str) -> Grant:
+    """Allow reading the signing keys and the pepper, or putting new ones in. AWS ends a secret's ARN with six signs."""
+    return Grant("secretsmanager", actions, (f"{_HERE}:secret:parley-${{Stage}}-keys-??????",))
+
+
+def consume(queue: str) -> Grant:
+    """Allow Lambda to take messages off a queue for this function."""
+    actions = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+    return Grant("sqs", actions, (f"{_HERE}:parley-${{Stage}}-{queue}",))
+
+
+def send(*queues: str) -> Grant:
+    """Allow putting messages on queues."""
+    return Grant("sqs", ("SendMessage",), tuple(f"{_HERE}:parley-${{Stage}}-{queue}" for queue in queues))
+
+
+def measure(*queues: str) -> Grant:
+    """Allow asking how many messages wait."""
+    return Grant("sqs", ("GetQueueAttributes",), tuple(f"{_HERE}:parley-${{Stage}}-{queue}" for queue in queues))
+
+
+def files(*actions: str, below: tuple[str, ...] = ("files", "incoming")) -> Grant:
+    """Allow handling objects of the bucket; `incoming/` is where strangers post."""
+    return Grant("s3", actions, tuple(f"::{_BUCKET}/{folder}/*" for folder in below))
+
+
+# Without it S3 answers 403 where there is no object, so that a missing one can't be told from a forbidden one.
+FIND_FILES = Grant("s3", ("ListBucket",), (f"::{_BUCKET}",))
+SEND_MAIL = Grant(
+    "ses",
+    ("SendEmail",),
+    (f"{_HERE}:identity/${{MailIdentity}}", f"{_HERE}:configuration-set/parley-${{Stage}}"),
+)
+# The id of the API is not known before the stack is made, and in a role it would be a cycle.
+FLUSH_AUTHORIZER = Grant("apigateway", ("DELETE",), ("${AWS::Region}::/restapis/*/stages/*/cache/authorizers",))
+
+_WRITE = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
+_READ = ("BatchGetItem", "GetItem", "Query")
+
+FUNCTIONS: dict[str, tuple[Grant, ...]] = {
+    "api_handler": (
+        table(*_READ, *_WRITE),
+        indexes("activity", "log", "owner"),
+        keys("GetSecretValue"),
+        send("events", "webhooks"),
+        measure("events", "mail"),
+        files("GetObject", "PutObject"),
+        files("GetObjectVersion", below=("incoming",)),
+        files("GetObject", below=("exports",)),
+        FIND_FILES,
+    ),
+    "authorize": (table("BatchGetItem", "GetItem", "UpdateItem"), keys("GetSecretValue")),
+    "dispatch_events": (
+        consume("events"),
+        table(*_READ, *_WRITE),
+        indexes("activity", "log", "owner"),
+        keys("GetSecretValue"),
+        send("events", "mail", "reminders", "webhooks"),
+        FLUSH_AUTHORIZER,
+        FIND_FILES,
+        files("DeleteObject"),
+        files("GetObject", "GetObjectVersion", below=("files",)),
+        files("ListMultipartUploadParts", "PutObject", below=("exports",)),
+    ),
+    "send_mail": (
+        consume("mail"),
+        table("ConditionCheckItem", "GetItem", "UpdateItem"),
+        keys("GetSecretValue"),
+        SEND_MAIL,
+    ),
+    "take_mail_feedback": (consume("mail-feedback"), table("UpdateItem"), keys("GetSecretValue")),
+    "remind": (
+        consume("reminders"),
+        table("BatchGetItem", "GetItem", "Query", "UpdateItem"),
+        keys("GetSecretValue"),
+        send("mail", "reminders"),
+    ),
+    "deliver_webhooks": (
+        consume("webhooks"),
+        table("BatchGetItem", "PutItem", "UpdateItem"),
+        keys("GetSecretValue"),
+        send("events", "webhooks"),
+    ),
+    "sweep_deliveries": (table("UpdateItem"), indexes("pending"), send("webhooks")),
+    "sweep_pending": (table("UpdateItem"), indexes("pending"), send("events"), measure("events")),
+    "wake_conversations": (table("DeleteItem", "PutItem", "Query", "UpdateItem"), indexes("pending"), send("events")),
+    "sweep_files": (table("DeleteItem", "GetItem", "PutItem", "UpdateItem"), indexes("pending"), send("events")),
+    "rotate_signing_keys": (keys("GetSecretValue", "PutSecretValue"),),
+}
+
+
+def policy(function: str) -> Statement:
+    """Return a function's policy for CloudFormation. KeyError for a function that the table doesn't have."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [_own_logs(), *(_statement(grant) for grant in FUNCTIONS[function])],
+    }
+
+
+def _statement(grant: Grant) -> Statement:
+    return {
+        "Effect": "Allow",
+        "Action": [f"{grant.service}:{action}" for action in sorted(grant.actions)],
+        "Resource": [
+            {"Fn::Sub": f"arn:${{AWS::Partition}}:{grant.service}:{name}"} for name in sorted(grant.resources)
+        ],
+    }
+
+
+def _own_logs() -> Statement:
+    # Functions are named after the stack; a function's own name in its own role would be a cycle.
+    return _statement(
+        Grant(
+            "logs",
+            ("CreateLogStream", "PutLogEvents"),
+            (f"{_HERE}:log-group:/aws/lambda/${{AWS::StackName}}-*",),
+        )
+    )

@@ -1,0 +1,91 @@
+"""Adding a region is adding a file: what is in it becomes the stacks' parameters, and every fault in it is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import package as packaging
+from infra import regions
+from infra.dependencies import ROOT
+from infra.package import STATEFUL, Package, address, targets
+from infra.template import load
+
+TEMPLATES = [load(STATEFUL), load(ROOT / "infra" / "app.merge.yaml")]
+GOOD = """
+aws_region = "sa-east-1"
+[stages.prod]
+api_url = "https://api.sa1.example.com"
+mail_from = "no-reply@example.com"
+mail_identity = "example.com"
+"""
+
+
+def folder_with(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+def fault(folder: Path, region: str = "sa1", stage: str = "prod") -> str:
+    with pytest.raises(regions.UnusableSettingsError) as told:
+        regions.load(region, stage, TEMPLATES, folder)
+    return str(told.value)
+
+
+@pytest.mark.parametrize("region", regions.names())
+@pytest.mark.parametrize("stage", ["prod", "test"])
+def test_every_region_that_is_there_can_be_packaged(region: str, stage: str) -> None:
+    found = regions.load(region, stage, TEMPLATES)
+    for template in TEMPLATES:
+        required = {name for name, rule in template["Parameters"].items() if "Default" not in rule}
+        assert required - set(found.parameters(template)) <= {"CodeBucket", "CodeKey"}  # which only a deploy knows
+
+
+def test_a_new_file_is_a_new_region(tmp_path: Path) -> None:
+    found = regions.load("sa1", "prod", TEMPLATES, folder_with(tmp_path, sa1=GOOD))
+    assert (found.aws_region, found.name) == ("sa-east-1", "sa1-prod")
+    assert found.parameters(TEMPLATES[0]) == {"Stage": "prod"}
+    assert found.parameters(TEMPLATES[1])["RegionCode"] == "sa1"
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    bad = GOOD.replace("https://", "http://").replace('mail_identity = "example.com"', "index_shards = 0\ncolour = 1")
+    told = fault(folder_with(tmp_path, sa1=bad.replace("sa-east-1", "Brazil")))
+    for name in ("aws_region", "api_url", "mail_identity is missing", "index_shards", "colour is unknown"):
+        assert name in told
+
+
+def test_an_unknown_region_or_stage_says_which_there_are(tmp_path: Path) -> None:
+    folder_with(tmp_path, sa1=GOOD, sa2=GOOD)
+    assert "sa1, sa2" in fault(tmp_path, "xx9")
+    assert "prod" in fault(tmp_path, "sa1", "test")
+
+
+def test_a_setting_outside_a_stage_is_not_lost_silently(tmp_path: Path) -> None:
+    assert "signup is unknown" in fault(folder_with(tmp_path, sa1='signup = "open"\n' + GOOD))
+
+
+@pytest.mark.packaging
+def test_two_regions_differ_in_nothing_but_their_parameters(package: Package, tmp_path: Path) -> None:
+    eu, us = (address(package, target, tmp_path) for target in targets(["eu1", "us1"], "prod", package))
+    names = {file.name for file in eu.iterdir()}
+    assert names == {"parley.zip", "app.yaml", "stateful.yaml", "app.parameters.json", "stateful.parameters.json"}
+    differ = {name for name in names if (eu / name).read_bytes() != (us / name).read_bytes()}
+    assert differ == {"app.parameters.json"}
+    assert json.loads((us / "app.parameters.json").read_text())["RegionCode"] == "us1"
+
+
+@pytest.mark.packaging
+def test_the_command_tells_the_hash_of_everything_and_refuses_before_it_writes(
+    package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(packaging, "build", lambda **_: package)
+    assert packaging.main(["--region", "eu1", "xx9", "--output", str(tmp_path)]) == 2
+    assert list(tmp_path.iterdir()) == []
+    assert "xx9.toml" in capsys.readouterr().err
+    assert packaging.main(["--region", "eu1", "us1", "--output", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert told.count(package.sha256) == 2
+    assert {folder.name for folder in tmp_path.iterdir()} == {"eu1-prod", "us1-prod"}
