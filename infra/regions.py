@@ -1,5 +1,6 @@
 """The regions' settings (`infra/regions/*.toml`), checked against the templates whose parameters they are."""
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def load(region: str, stage: str, templates: list[dict[str, Any]], folder: Path 
     if stage not in stages:
         raise UnusableSettingsError(f"{file.name} has no [stages.{stage}]. It has: {', '.join(stages)}.")
     settings = {_camel(name): _text(value) for name, value in stages[stage].items()}
-    settings |= {"Stage": stage, "RegionCode": region}
+    settings |= {"Stage": stage, "RegionCode": region, "Regions": _addresses(stage, folder)}
     faults = [f"{name} is unknown" for name in read if name not in {"aws_region", "stages"}]
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", aws_region := str(read.get("aws_region", ""))):
         faults.append("aws_region is not the name of an AWS region")
@@ -63,6 +64,13 @@ def load(region: str, stage: str, templates: list[dict[str, Any]], folder: Path 
     if faults:
         raise UnusableSettingsError(f"{file.name}, stage {stage}:\n" + "\n".join(f"  {fault}" for fault in faults))
     return Target(region, aws_region, stage, settings)
+
+
+def _addresses(stage: str, folder: Path) -> str:
+    """Return where every region of a stage is, for who comes to the wrong one; nothing when there is only one."""
+    stages = {code: tomllib.loads((folder / f"{code}.toml").read_text()).get("stages", {}) for code in names(folder)}
+    found = {code: each[stage].get("api_url", "") for code, each in stages.items() if stage in each}
+    return json.dumps(found, separators=(",", ":")) if len(found) > 1 else ""
 
 
 def _faults(settings: Parameters, rules: dict[str, dict[str, Any]]) -> list[str]:

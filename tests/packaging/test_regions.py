@@ -50,6 +50,14 @@ def test_a_new_file_is_a_new_region(tmp_path: Path) -> None:
     assert found.parameters(TEMPLATES[1])["RegionCode"] == "sa1"
 
 
+def test_each_region_knows_where_the_others_of_its_stage_are(tmp_path: Path) -> None:
+    other = GOOD.replace("sa1", "sa2").replace("[stages.prod]", "[stages.test]")
+    folder_with(tmp_path, sa1=GOOD, sa2=GOOD.replace("sa1", "sa2"), sa3=other)
+    found = regions.load("sa1", "prod", TEMPLATES, tmp_path).parameters(TEMPLATES[1])["Regions"]
+    assert json.loads(found) == {"sa1": "https://api.sa1.example.com", "sa2": "https://api.sa2.example.com"}
+    assert regions.load("sa3", "test", TEMPLATES, tmp_path).parameters(TEMPLATES[1])["Regions"] == ""
+
+
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     bad = GOOD.replace("https://", "http://").replace('mail_identity = "example.com"', "index_shards = 0\ncolour = 1")
     told = fault(folder_with(tmp_path, sa1=bad.replace("sa-east-1", "Brazil")))
