@@ -115,10 +115,10 @@ def _cold_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _permissions_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Note what needs a permission and is not a call each time: a cached secret, a signed link or form."""
+    """Note what needs a permission and is not a call each time: what is cached, a signed link or form."""
     from chalicelib.core import keyring
     from chalicelib.core.config import settings
-    from chalicelib.files import s3_gateway
+    from chalicelib.files import blocks, s3_gateway
     from tests.support.permissions import noting
 
     def secret(*_args: object, **_named: object) -> dict[str, str]:
@@ -127,6 +127,10 @@ def _permissions_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     def place(key: str, *_args: object) -> dict[str, str]:
         return {"Bucket": settings().files_bucket, "Key": key}
 
+    def part(key: str, *_args: object) -> dict[str, str]:
+        return {**place(key), "VersionId": "newest"}
+
+    monkeypatch.setattr(blocks, "_block", noting(blocks._block, "s3", "get_object", part))
     monkeypatch.setattr(keyring, "document", noting(keyring.document, "secretsmanager", "get_secret_value", secret))
     monkeypatch.setattr(s3_gateway, "link", noting(s3_gateway.link, "s3", "get_object", place))
     monkeypatch.setattr(s3_gateway, "upload_form", noting(s3_gateway.upload_form, "s3", "put_object", place))
