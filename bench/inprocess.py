@@ -24,6 +24,8 @@ def set_environment() -> None:
         "PARLEY_REMINDERS_QUEUE_URL": "reminders",
         "PARLEY_WEBHOOKS_QUEUE_URL": "webhooks",
         "PARLEY_BILLING_QUEUE_URL": "billing",
+        "PARLEY_FILES_BUCKET": "parley-bench-files",
+        "PARLEY_FILES_URL": "https://files.bench.invalid",
         "PARLEY_KEYS_SECRET": "parley-bench-keys",
         "PARLEY_API_URL": "https://api.bench.invalid",
         "PARLEY_MAIL_FROM": "Parley <no-reply@bench.invalid>",
@@ -44,16 +46,21 @@ def set_environment() -> None:
 
 
 class OnlyTable:
-    """Lets DynamoDB calls through and answers the others at once; counts the DynamoDB calls."""
+    """Lets DynamoDB calls through and answers the others at once; counts the DynamoDB calls and their units."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
         self.calls = 0
+        self.units = 0.0
 
-    def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:  # noqa: ARG002 - a protocol
+    def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
         if service == "dynamodb":
             self.calls += 1
-            return proceed()
+            params["ReturnConsumedCapacity"] = "TOTAL"
+            answer = proceed()
+            used = answer["ConsumedCapacity"]
+            self.units += sum(each["CapacityUnits"] for each in (used if isinstance(used, list) else [used]))
+            return answer
         if service == "secretsmanager":
             return {"SecretString": self._secret}
         if service == "sqs":

@@ -38,9 +38,10 @@ def run(*, quick: bool) -> list[Figure]:
         print(f"filled in {time.monotonic() - start:.0f} s", flush=True)
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = engine.endpoint
         aws._client.cache_clear()  # noqa: SLF001 - made while filling, before there was an endpoint
-        aws.interceptors[:] = [OnlyTable(json.dumps(new_key_set()))]
+        aws.interceptors[:] = [only_table := OnlyTable(json.dumps(new_key_set()))]
         try:
-            return _figures(tenants, _measure(tenants, rounds), judged=not quick)
+            found = _measure(tenants, rounds)
+            return _figures(tenants, found, _count(tenants, rounds, only_table), judged=not quick)
         finally:
             aws.interceptors.clear()
             engine.stop()
@@ -104,7 +105,23 @@ def _measure(tenants: Sequence[Filled], rounds: int) -> dict[tuple[str, int], li
     return found
 
 
-def _figures(tenants: Sequence[Filled], found: dict[tuple[str, int], list[float]], *, judged: bool) -> list[Figure]:
+def _count(tenants: Sequence[Filled], rounds: int, only_table: OnlyTable) -> dict[str, str]:
+    """Return how many calls of DynamoDB each operation makes at each size, and how many units they take."""
+    callers, found = [_Tenant(filled) for filled in tenants], {}
+    for operation in OPERATIONS:
+        counted = []
+        for tenant in callers:
+            calls, units = only_table.calls, only_table.units
+            tenant.time(operation, 2 * rounds)  # a number that the measured rounds have not used
+            counted.append((only_table.calls - calls, only_table.units - units))
+        calls_made = ", ".join(str(calls) for calls, _ in counted)
+        found[operation] = f"calls {calls_made}; units {', '.join(f'{units:g}' for _, units in counted)}"
+    return found
+
+
+def _figures(
+    tenants: Sequence[Filled], found: dict[tuple[str, int], list[float]], costs: dict[str, str], *, judged: bool
+) -> list[Figure]:
     sizes = [filled.size for filled in tenants]
     figures = []
     for operation in OPERATIONS:
@@ -113,6 +130,6 @@ def _figures(tenants: Sequence[Filled], found: dict[tuple[str, int], list[float]
         for size, median in zip(sizes[1:], medians[1:], strict=True):
             last = size == sizes[-1]
             name = f"{operation}, {size:,} beside {sizes[0]:,}"
-            note = f"medians {times} ms" if last else ""
+            note = f"medians {times} ms; {costs[operation]}" if last else ""
             figures.append(Figure(name, median / medians[0], "x", LIMIT if last and judged else None, note))
     return figures

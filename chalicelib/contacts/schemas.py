@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from chalicelib.contacts.models import MAX_ATTRIBUTES_BYTES, Attribute, AttributeType, Contact, Note
 from chalicelib.contacts.phones import Phone
@@ -75,6 +75,8 @@ class CreateAttribute(Request):
 
 class UpdateAttribute(Request):
     """What changes; values that are there already stay, and are checked when they are next changed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "Plan", "required": False}]})
 
     label: Label = OMITTED
     options: Options = OMITTED

@@ -99,7 +99,7 @@ class MailTranscript(Request):
     """Where to, and in which language."""
 
     email: Email | None = Field(
-        default=None, description="Unless given, the contact's, else what the visitor has given.", examples=[None]
+        default=None, description="Unless given, the contact's, else what the visitor has given."
     )
     language: transcript.Language | None = Field(
         default=None, description="Unless given, that of the visitor's browser, else the tenant's."

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation, MergeInProgressError
@@ -143,6 +143,8 @@ class ViewPage(Request):
 
 class Identify(Request):
     """Who the visitor says to be."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Ana Ferreira", "email": "ana@example.com"}]})
 
     name: Name | None = None
     email: Email | None = None

@@ -83,7 +83,7 @@ def variants(route: str, own: Sent, foreign: Sent) -> Iterator[Variant]:
     names = re.findall(r"{(\w+)}", route)
     thing: Whose | None = "own" if set(names) - {"tenant_id"} else None
     yield Variant("everything", Named("own", thing), own)
-    ours, theirs = _values(route, own.path), _values(route, foreign.path)
+    ours, theirs = values_in(route, own.path), values_in(route, foreign.path)
     nobodys = {name: _missing(value) for name, value in ours.items()}
     others: list[tuple[Whose, Mapping[str, str]]] = [("foreign", theirs), ("missing", nobodys)]
     for whose, values in others:
@@ -108,7 +108,8 @@ def names_something(sent: Sent) -> bool:
     return not isinstance(sent.body, bytes) and _ID.search(json.dumps(sent.body)) is not None
 
 
-def _values(route: str, path: str) -> dict[str, str]:
+def values_in(route: str, path: str) -> dict[str, str]:
+    """Return what stands for each variable of a route."""
     pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(route.partition(" ")[2]))
     found = re.fullmatch(pattern, path)
     assert found, f"{path} is none of {route}"

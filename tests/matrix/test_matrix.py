@@ -134,11 +134,12 @@ class Stage:
 
 
 _stages: list[Stage] = []
+ROUTES_A_STAGE = 10  # more, and its tenant comes near its limits
 
 
 def stage() -> Stage:
-    """Return a stage for one more route; after ten the tenant would come near its limits."""
-    if not _stages or _stages[-1].played == 10:
+    """Return a stage for one more route."""
+    if not _stages or _stages[-1].played == ROUTES_A_STAGE:
         _stages.append(Stage())
     _stages[-1].played += 1
     return _stages[-1]

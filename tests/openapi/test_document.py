@@ -55,6 +55,17 @@ def test_every_list_is_paged() -> None:
         assert set(page["properties"]) == {"data", "pagination"}
 
 
+def test_no_answer_in_json_is_said_to_be_text() -> None:
+    wrong = [
+        (operation["operationId"], kind)
+        for _, _, operation in operations(document())
+        for answer in operation["responses"].values()
+        for kind, content in answer.get("content", {}).items()
+        if kind.endswith("json") and content["schema"].get("type") == "string"
+    ]
+    assert wrong == []
+
+
 def test_no_two_models_share_a_name() -> None:
     assert [name for name in document()["components"]["schemas"] if "__" in name or "-" in name] == []
 

@@ -136,9 +136,9 @@ class _Document:
         found: Json = {"description": _SUCCESS.get(status, "Done."), "headers": headers(route, *more)}
         if route.raw is not None:
             raw = (route.raw,) if isinstance(route.raw, str) else route.raw
+            kinds = [each.partition(";")[0] for each in raw]
             found["content"] = {
-                each.split(";")[0]: {"schema": {"type": "object" if each.startswith(JSON) else "string"}}
-                for each in raw
+                each: {"schema": {"type": "object" if each.endswith("json") else "string"}} for each in kinds
             }
         elif route.answer is not None and status != 204:
             found["content"] = self._content(

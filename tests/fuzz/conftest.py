@@ -1,0 +1,33 @@
+"""Every test here works on the real engine with stand-ins for the other services, and asks as everybody."""
+
+import pytest
+
+from tests.matrix.test_matrix import ROUTES_A_STAGE, Stage
+from tests.support.aws import Services
+from tests.support.gateway import door
+
+
+@pytest.fixture(autouse=True)
+def _services(services: Services) -> Services:
+    return services
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    """The local gateway in front of the app."""
+    with door() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def _stages() -> list[Stage]:
+    return []
+
+
+@pytest.fixture
+def playing(services: Services, _stages: list[Stage]) -> Stage:
+    """Two tenants and everybody, for one more route."""
+    if not _stages or _stages[-1].played == ROUTES_A_STAGE:
+        _stages.append(Stage())
+    _stages[-1].played += 1
+    return _stages[-1]
