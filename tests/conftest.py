@@ -44,6 +44,16 @@ os.environ |= {
     "AWS_SECRET_ACCESS_KEY": "test",
 }
 
+LONGEST = {
+    "test_calls.py",
+    "test_contacts_at_size.py",
+    "test_crashes.py",
+    "test_data_model.py",
+    "test_demo.py",
+    "test_races.py",
+    "test_runs.py",
+}
+
 
 @pytest.fixture(scope="session")
 def _engine() -> Iterator[str]:
@@ -142,6 +152,11 @@ def client(services: Services) -> Client:
     from app import app
 
     return Client(app)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left with it when the other is done."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

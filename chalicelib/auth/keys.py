@@ -2,12 +2,12 @@
 
 import base64
 import secrets
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.core import clock, ids, keyring, log
+from chalicelib.core.frozen import frozen
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -20,7 +20,7 @@ REREAD_MS = 60_000  # how often a key we don't know may make us read the secret 
 Stored = dict[str, Any]  # {"kid", "private_pem", "created_at", "active_from"}, times in milliseconds
 
 
-@dataclass(frozen=True)
+@frozen
 class SigningKey:
     """The key that signs now."""
 

@@ -4,10 +4,9 @@ A verification names a registration and a new address the request for it, which 
 versions of the password and the address, so that it ends with either.
 """
 
-from dataclasses import dataclass
-
 from chalicelib.auth.models import InvalidTokenError, User
 from chalicelib.core import clock, ids
+from chalicelib.core.frozen import frozen
 from chalicelib.core.sealed import opened, seal
 
 VERIFY_S = 86_400
@@ -18,7 +17,7 @@ CHANGE_S = 3_600
 _VERIFY, _RESET, _CHANGE = "parley_ev_", "parley_pr_", "parley_ec_"
 
 
-@dataclass(frozen=True)
+@frozen
 class Reset:
     """Whose password may be set, which version of it that replaces, and to which of their addresses the link went."""
 

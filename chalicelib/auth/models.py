@@ -1,15 +1,16 @@
 """People who sign in: what is kept of them, and what can go wrong."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from chalicelib.core.errors import ApiError, ConflictError, ForbiddenError, UnauthenticatedError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Role
 from chalicelib.tenants.models import Language
 
 MAX_USER_AGENT = 256  # characters kept
 
 
-@dataclass(frozen=True)
+@frozen
 class Totp:
     """A second factor that is switched on."""
 
@@ -18,7 +19,7 @@ class Totp:
     recovery: frozenset[str]  # hashes of the recovery codes that are left
 
 
-@dataclass(frozen=True)
+@frozen
 class Enrolment:
     """What a device needs to know, in the one answer that shows it."""
 
@@ -26,14 +27,14 @@ class Enrolment:
     otpauth_uri: str
 
 
-@dataclass(frozen=True)
+@frozen
 class RecoveryCodes:
     """New recovery codes, in the one answer that shows them."""
 
     codes: list[str]
 
 
-@dataclass(frozen=True)
+@frozen
 class User:
     """Somebody whose address is verified."""
 
@@ -52,7 +53,7 @@ class User:
     pos: int = 0  # of their last event; a change is conditioned on it
 
 
-@dataclass(frozen=True)
+@frozen
 class Registration:
     """Somebody who says an address is theirs; gone once verified, or after a day."""
 
@@ -62,7 +63,7 @@ class Registration:
     password_hash: str
 
 
-@dataclass(frozen=True)
+@frozen
 class EmailChange:
     """A user's wish for another address; gone once confirmed, or after two hours."""
 
@@ -73,7 +74,7 @@ class EmailChange:
     email_version: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Device:
     """Where somebody signed in or was last: enough to know it again, not enough to follow anyone."""
 
@@ -97,7 +98,7 @@ def _network(address: str) -> str | None:
         return None
 
 
-@dataclass(frozen=True)
+@frozen
 class Session:
     """One sign-in. `generation` counts how often its refresh token has been exchanged."""
 
@@ -110,7 +111,7 @@ class Session:
     device: Device = field(default_factory=Device)
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnSession:
     """A session as its user sees it in the list."""
 
@@ -118,7 +119,7 @@ class OwnSession:
     current: bool  # the one that asks
 
 
-@dataclass(frozen=True)
+@frozen
 class Profile:
     """A user with the tenants they belong to."""
 

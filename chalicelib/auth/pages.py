@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import html
-from dataclasses import dataclass
 from functools import lru_cache
+
+from chalicelib.core.frozen import frozen
 
 _STYLE = """
 body{margin:0;background:#f4f5f7;color:#1d2433;font:16px/1.5 system-ui,sans-serif}
@@ -81,7 +82,7 @@ _CHOICE = (
 _NAME = '<label for="name">Your name</label>\n<input id="name" name="name" maxlength="200" autocomplete="name">'
 
 
-@dataclass(frozen=True)
+@frozen
 class _Form:
     title: str
     api: str

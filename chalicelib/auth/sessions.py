@@ -5,7 +5,6 @@ is stored: a forged one costs no read and ends no session, and parallel exchange
 """
 
 import hmac
-from dataclasses import dataclass
 
 from chalicelib.auth import jwts, session_store, store
 from chalicelib.auth.models import (
@@ -19,6 +18,7 @@ from chalicelib.auth.models import (
 from chalicelib.auth.schemas import TokensOut, UserOut
 from chalicelib.core import clock, ids, keyring, log, regions, tokens
 from chalicelib.core.errors import NotFoundError, UnauthenticatedError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Page, PageQuery, Principal
 from chalicelib.core.http.pages import page_of
 from chalicelib.core.table import ConditionFailedError, StaleError, retrying
@@ -30,7 +30,7 @@ AUDIENCE = "parley"  # as Cognito's app client: `client_id` of access tokens, `a
 _PREFIX = "parley_rt_"
 
 
-@dataclass(frozen=True)
+@frozen
 class _Refresh:
     user_id: str
     session_id: str

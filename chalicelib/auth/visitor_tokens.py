@@ -1,16 +1,16 @@
 """The visitors' tokens: tied to a visitor and a site, and good for resuming long after they expired."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chalicelib.auth import jwts
+from chalicelib.core.frozen import frozen
 
 LIFE_S = 86_400
 RESUME_S = 180 * 86_400
 USE = "visitor"  # the claim `token_use`
 
 
-@dataclass(frozen=True)
+@frozen
 class VisitorClaims:
     """What a visitor's token says."""
 

@@ -1,6 +1,6 @@
 """A canned response, inside and on the wire."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from chalicelib.canned_responses.template import VARIABLES, Rendered, names_in, problem_with
 from chalicelib.core.errors import ConflictError, NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import PageQuery, Request, Response
 from chalicelib.core.http.schema import OMITTED, Timestamp
 
@@ -36,7 +37,7 @@ class TooManyCannedResponsesError(ConflictError):
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class CannedResponse:
     """A text to answer with. `tenant_id` is the tenant's space in the table, so that of its test data for test keys."""
 

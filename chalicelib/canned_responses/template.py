@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from chalicelib.core.frozen import frozen
 
 VARIABLES = ("visitor.name", "visitor.email", "agent.name", "conversation.number", "tenant.name")
 MAX_VARIABLES = 50  # in one text: what it becomes stays a few times its length
@@ -12,7 +13,7 @@ _VARIABLE = re.compile(r"\{\{([^{}|]*)(?:\|([^{}]*))?\}\}")
 _NOT_IN_TEXT = "\x00"  # requests with a NUL are refused
 
 
-@dataclass(frozen=True)
+@frozen
 class Rendered:
     """A text with its variables filled in; `missing` are those that had neither value nor default."""
 

@@ -1,11 +1,11 @@
 """A company, inside and on the wire."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from chalicelib.core.errors import NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import OMITTED, Name, Timestamp
 
@@ -21,7 +21,7 @@ class CompanyNotFoundError(NotFoundError):
     """No such company in this tenant."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Company:
     """An organisation. Times are milliseconds."""
 

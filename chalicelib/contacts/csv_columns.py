@@ -1,7 +1,6 @@
 """Which column of a CSV file is which field of a contact, and what a row of it says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.contacts.csv_text import read_cell
@@ -9,6 +8,7 @@ from chalicelib.contacts.models import Attribute, AttributeType
 from chalicelib.contacts.schemas import WriteContact
 from chalicelib.core import strictjson
 from chalicelib.core.errors import FieldError, InvalidError, MalformedRequestError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http.call import parse
 
 MAX_COLUMNS = 200
@@ -30,7 +30,7 @@ _FINDS = {"name", "email", "external_id"}
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Column:
     """A column that is read."""
 

@@ -4,7 +4,8 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from chalicelib.core.frozen import frozen
 
 DELIMITERS = (",", ";", "\t")
 BOM = b"\xef\xbb\xbf"
@@ -15,7 +16,7 @@ WINDOW = 64 * 1024  # bytes: the longest record that is read
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
-@dataclass(frozen=True)
+@frozen
 class Record:
     """A record, or why there is none: `malformed`, `unclosed_quote`, `not_utf8`, `line_too_long`."""
 

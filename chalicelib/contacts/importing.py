@@ -6,7 +6,7 @@ the same transaction, and becomes a file in the end.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 
 from chalicelib.contacts import store
 from chalicelib.contacts.csv_columns import Column, columns_of, given_of, header_of
@@ -16,6 +16,7 @@ from chalicelib.contacts.schemas import ImportContacts
 from chalicelib.contacts.service import Given, Known, change, creating, drafted
 from chalicelib.contacts.upserts import but_seconds, require_match
 from chalicelib.core.errors import ConflictError, FieldError, InvalidError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.table import StaleError, Write, transact
 from chalicelib.files import blocks
 from chalicelib.files import service as files
@@ -87,7 +88,7 @@ def import_rows(job: Job) -> Step:
     return batch.step(number, place=place, line=line, finished=ended)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Row:
     """What a record says, or what it is refused for."""
 

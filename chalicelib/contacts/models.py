@@ -1,10 +1,10 @@
 """A contact, a note about one, and a custom attribute's definition: as they are inside, and what can be wrong."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.contacts.words import words_of
 from chalicelib.core.errors import ConflictError, InvalidError, NotFoundError
+from chalicelib.core.frozen import frozen
 
 IMPORT_JOB, EXPORT_JOB = "contact.import", "contact.export"
 MAX_ATTRIBUTES_BYTES = 8192
@@ -67,7 +67,7 @@ class TooManyAttributesError(ConflictError):
     default_message = f"A tenant has at most {MAX_DEFINITIONS} custom attributes."
 
 
-@dataclass(frozen=True)
+@frozen
 class Contact:
     """Somebody a tenant knows. `tenant_id` is the tenant's space in the table; times are milliseconds."""
 
@@ -116,7 +116,7 @@ class Contact:
         return words_of(self.name, self.emails, self.phone, self.company_name)
 
 
-@dataclass(frozen=True)
+@frozen
 class Merged:
     """What is left of a contact that was merged into another one."""
 
@@ -126,7 +126,7 @@ class Merged:
     found_by: tuple[str, ...] = ()  # until the job has taken it away from them
 
 
-@dataclass(frozen=True)
+@frozen
 class Note:
     """A note about a contact, for agents only."""
 
@@ -140,7 +140,7 @@ class Note:
     created_at: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Attribute:
     """What a tenant says about one of its custom attributes."""
 

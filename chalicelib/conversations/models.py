@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from chalicelib.core import clock
 from chalicelib.core.errors import ConflictError, InvalidError, NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Response
 from chalicelib.core.http.schema import Timestamp
 
@@ -60,7 +60,7 @@ class ViewerAssignedError(InvalidError):
     default_message = "assigned_to is a viewer, who may not answer."
 
 
-@dataclass(frozen=True)
+@frozen
 class Hot:
     """What changes with every message, in a row of at most 1 KB. Times are milliseconds since the epoch."""
 
@@ -95,7 +95,7 @@ class Hot:
         return self.last_message_at or self.created_at
 
 
-@dataclass(frozen=True)
+@frozen
 class Cold:
     """What changes seldom."""
 
@@ -111,7 +111,7 @@ class Cold:
     trust_uploads: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Conversation:
     """A conversation with both its rows."""
 
@@ -126,7 +126,7 @@ class Conversation:
         return self.hot.pos
 
 
-@dataclass(frozen=True)
+@frozen
 class Merged:
     """What is left of a conversation that was merged into another one."""
 

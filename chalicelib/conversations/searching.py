@@ -6,13 +6,13 @@ subject, the contact, or one message.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chalicelib.contacts import listing as contacts_listing
 from chalicelib.contacts import words
 from chalicelib.contacts.schemas import ListContacts
 from chalicelib.conversations import store
 from chalicelib.conversations.service import find_conversation
+from chalicelib.core.frozen import frozen
 
 MOST = 400  # conversations, as many as are sorted exactly
 CONTACTS = 10  # whose conversations are looked up
@@ -23,7 +23,7 @@ SearchTexts = Callable[[str, Callable[[str], bool], int], tuple[list[str], int |
 _search_texts: list[SearchTexts] = []
 
 
-@dataclass(frozen=True)
+@frozen
 class Search:
     """What a search found; `until` is when the oldest text was said that was looked at (milliseconds)."""
 

@@ -3,11 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
+from chalicelib.core.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Settings:
     """Everything that differs between two deployments. No secret is among them: those are in Secrets Manager.
 

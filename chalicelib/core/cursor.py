@@ -5,15 +5,15 @@ import binascii
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
 
 from chalicelib.core import keyring
 from chalicelib.core.errors import InvalidError
+from chalicelib.core.frozen import frozen
 
 _MAC_BYTES = 12
 
 
-@dataclass(frozen=True)
+@frozen
 class Position:
     """Where a page ended: the sort key of its last row, and how many rows came before the next page."""
 

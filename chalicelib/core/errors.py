@@ -1,11 +1,12 @@
 """The error every slice raises and `core.http` renders."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from chalicelib.core.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class FieldError:
     """One bad field: `param` is its path in dots, as in `visitor.email`."""
 

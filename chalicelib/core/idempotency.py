@@ -6,17 +6,17 @@ transaction fails on the record, and it replays the first answer.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chalicelib.core import clock, keyring, table
 from chalicelib.core.errors import ContentionError, InvalidError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.items import Item
 
 KEEP_S = 86_400
 MAX_KEY_LENGTH = 255
 
 
-@dataclass(frozen=True)
+@frozen
 class Answer:
     """A rendered answer: status, JSON text and ETag."""
 
@@ -25,7 +25,7 @@ class Answer:
     etag: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Guard:
     """One request's key: where its record lives and what the body was."""
 

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chalicelib.core import clock, log, table
+from chalicelib.core.frozen import frozen
 
 EXACT_BELOW = 100  # smaller limits are taken one by one
 REST_MS = 5000  # how long a store that failed is not asked
 _MANY = 2000  # callers remembered before those of past windows are forgotten
 
 
-@dataclass(frozen=True)
+@frozen
 class Policy:
     """So many requests in each window of so many seconds, for each subject."""
 
@@ -36,7 +37,7 @@ class Policy:
         return now_s - (now_s + zlib.crc32(subject.encode())) % self.window_s
 
 
-@dataclass(frozen=True)
+@frozen
 class Standing:
     """Where a subject stands after a request: what is left as far as this process knows, and for how many seconds."""
 

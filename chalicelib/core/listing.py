@@ -2,10 +2,10 @@
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from chalicelib.core.errors import InvalidError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http.pages import Page, PageQuery
 from chalicelib.core.table import Key, Rows
 
@@ -16,7 +16,7 @@ Row = TypeVar("Row")
 Load = Callable[[Sequence[Key]], dict[Key, Row]]
 
 
-@dataclass(frozen=True)
+@frozen
 class Source:
     """The partitions of one list, whose sort keys share one order. `low` and `high` are inclusive bounds."""
 

@@ -1,10 +1,10 @@
 """Attempts counted in the table: fixed windows for addresses, growing pauses for accounts, buckets for floods."""
 
 import math
-from dataclasses import dataclass
 
 from chalicelib.core import clock, table
 from chalicelib.core.errors import RateLimitedError
+from chalicelib.core.frozen import frozen
 
 FREE_ATTEMPTS = 10  # in flight or failed since the last success, before pauses begin
 LONGEST_PAUSE_S = 900
@@ -53,7 +53,7 @@ def forget_attempts(name: str) -> None:
     table.run(table.LIMITS.deleting(name, "-"))
 
 
-@dataclass(frozen=True)
+@frozen
 class Bucket:
     """A token bucket kept inside a row that is written anyway: `level` tokens at `at_ms`."""
 

@@ -5,18 +5,18 @@ the time; API keys, client tokens, invitations and refresh tokens carry one of t
 """
 
 import re
-from dataclasses import dataclass
 
 from chalicelib.core import ids
 from chalicelib.core.config import settings
 from chalicelib.core.errors import ApiError
+from chalicelib.core.frozen import frozen
 
 _CODE = re.compile(r"([a-z])([a-z])([0-9]{1,2})")
 _TAG_BITS = 20  # four signs of an id
 _CHANCE_BITS = 60  # of an id behind them
 
 
-@dataclass(frozen=True)
+@frozen
 class Region:
     """A whole stack of its own. Nothing of a tenant's is in another."""
 

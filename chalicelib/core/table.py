@@ -5,13 +5,14 @@ written, and a row that comes back without the prefix raises instead of leaking.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chalicelib.core import dynamodb, ids
 from chalicelib.core.config import settings
 from chalicelib.core.dynamodb import Key
 from chalicelib.core.errors import NotFoundError, UnavailableError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.items import Expression, Item, from_attributes, to_attributes
 from chalicelib.core.writes import (
     NOTHING,
@@ -58,7 +59,7 @@ class ForeignRowError(Exception):
     """A row outside the view's scope came back: a bug that must never become an answer."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """A query's rows; `more` when the query ended at its limit or at 1 MB rather than at the last row."""
 

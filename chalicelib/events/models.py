@@ -1,10 +1,11 @@
 """Events as they are stored beside their aggregate, and as integrators see them."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chalicelib.core import ids
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Response
 from chalicelib.core.http.schema import Timestamp
 from chalicelib.core.items import Item
@@ -13,7 +14,7 @@ from chalicelib.core.table import TEST_SUFFIX
 Data = dict[str, Any]  # JSON as the API shows the object
 
 
-@dataclass(frozen=True)
+@frozen
 class NewEvent:
     """An event about to be committed with its change."""
 
@@ -24,7 +25,7 @@ class NewEvent:
     counts: dict[str, int] = field(default_factory=dict)  # what it adds to the tenant's counters
 
 
-@dataclass(frozen=True)
+@frozen
 class Event:
     """An event that happened. `pos` has no gaps within the aggregate `pk`."""
 

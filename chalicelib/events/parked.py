@@ -1,8 +1,7 @@
 """What the sweeper has given up on, and its way back."""
 
-from dataclasses import dataclass
-
 from chalicelib.core import table
+from chalicelib.core.frozen import frozen
 from chalicelib.core.table import Key
 from chalicelib.events import outbox
 from chalicelib.events.outbox import PENDING_SHARDS
@@ -10,7 +9,7 @@ from chalicelib.events.outbox import PENDING_SHARDS
 PER_SHARD = 1000  # listed at most
 
 
-@dataclass(frozen=True)
+@frozen
 class Parked:
     """An aggregate whose events after `dpos` have not been dispatched; `pos` is its last."""
 

@@ -8,8 +8,8 @@ Browsers decide by the first bytes (the standard: mimesniff.spec.whatwg.org), ar
 import io
 import re
 import struct
-from dataclasses import dataclass
 
+from chalicelib.core.frozen import frozen
 from chalicelib.files.models import (
     MAX_PIXELS,
     MAX_SIDE,
@@ -93,7 +93,7 @@ _ARCHIVES = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Verdict:
     """What a file really is. `width` and `height` are pixels, of images only."""
 

@@ -1,11 +1,12 @@
 """A file, inside and on the wire."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from chalicelib.core.errors import ConflictError, InvalidError, NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import PageQuery, Request, Response
 from chalicelib.core.http.schema import Timestamp
 
@@ -68,7 +69,7 @@ REFUSALS: tuple[type[InvalidError], ...] = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class File:
     """A file. Pending until it has been looked at; only a ready one has bytes that anybody gets."""
 
@@ -89,7 +90,7 @@ class File:
     pos: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Attachment:
     """What a message keeps of a file: enough to show it and to sign a link without another read."""
 
@@ -107,7 +108,7 @@ class Attachment:
         return cls(file.id, file.name, file.content_type, file.size, file.part, file.width, file.height)
 
 
-@dataclass(frozen=True)
+@frozen
 class Started:
     """An upload that goes directly to the bucket."""
 
@@ -117,7 +118,7 @@ class Started:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class Storage:
     """What a tenant keeps."""
 

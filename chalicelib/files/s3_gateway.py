@@ -4,7 +4,6 @@ Links are signed here and not by an S3 client, which takes a tenth of a second t
 """
 
 import os
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from urllib.parse import quote, urlencode
@@ -18,11 +17,12 @@ from botocore.exceptions import ClientError, HTTPClientError
 from chalicelib.core import aws
 from chalicelib.core.config import settings
 from chalicelib.core.errors import UnavailableError
+from chalicelib.core.frozen import frozen
 
 _MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Stored:
     """One version of an object; whoever overwrites the key makes another one."""
 
@@ -31,7 +31,7 @@ class Stored:
     size: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Form:
     """Where to post a file, and the fields that go before it."""
 
@@ -137,7 +137,7 @@ def upload_form(key: str, content_type: str, size: int, seconds: int) -> Form:
     return Form(settings().uploads_url or _place().url, {name: str(value) for name, value in fields.items()})
 
 
-@dataclass(frozen=True)
+@frozen
 class _Place:
     """The bucket's own address, which ends with a slash."""
 

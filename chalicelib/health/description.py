@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from chalicelib.core.config import settings
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Route
 from chalicelib.core.http.openapi import openapi
 from chalicelib.core.http.openapi_schemas import Json
@@ -17,7 +17,7 @@ from chalicelib.health.samples import SAMPLES
 _INTRODUCTION = Path(__file__).with_name("introduction.md")
 
 
-@dataclass(frozen=True)
+@frozen
 class Text:
     """A finished answer with its validator, and for a page what it may load."""
 

@@ -1,12 +1,13 @@
 """A job, its steps, and how callers see it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from chalicelib.core.errors import NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Response
 from chalicelib.core.http.schema import Timestamp
 from chalicelib.core.table import Write
@@ -18,7 +19,7 @@ class JobNotFoundError(NotFoundError):
     """No such job in this tenant, or one that ended more than 30 days ago."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Job:
     """A job as it stands. Its stages are done one after the other, each in as many steps as it needs."""
 
@@ -42,7 +43,7 @@ class Job:
     download_url: str | None = None  # of that file, for who may have it; never stored
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """What a stage does next, for the one transaction that also moves the job on."""
 

@@ -5,13 +5,13 @@ head; what the head adds is the dark look. Outlook's Word engine ignores widths 
 """
 
 import re
-from dataclasses import dataclass
 from html import escape
 
+from chalicelib.core.frozen import frozen
 from chalicelib.mail.models import Quote
 
 
-@dataclass(frozen=True)
+@frozen
 class Content:
     """A mail's parts in the order in which they are read. An empty one is left out."""
 

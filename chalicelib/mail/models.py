@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 from chalicelib.core.addresses import UnusableAddressError, normalised
+from chalicelib.core.frozen import frozen
 
 
 class UnsafeAddressError(ValueError):
@@ -16,7 +17,7 @@ class MailBusyError(Exception):
     """Another worker has claimed the mail and has not sent it yet: try again after its lease."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Quote:
     """What somebody said, for a mail that tells of it."""
 
@@ -24,7 +25,7 @@ class Quote:
     text: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Mail:
     """What to send and to whom; whoever enqueues the same `id` twice sends one mail."""
 
@@ -49,7 +50,7 @@ class Mail:
         return Mail(**found, quotes=quotes)
 
 
-@dataclass(frozen=True)
+@frozen
 class Template:
     """A mail's words. `{name}` is replaced by a parameter."""
 
@@ -60,7 +61,7 @@ class Template:
     footer: str = ""  # why the reader gets it
 
 
-@dataclass(frozen=True)
+@frozen
 class Words:
     """All that our mails say in one language."""
 

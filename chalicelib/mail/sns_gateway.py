@@ -8,13 +8,13 @@ import binascii
 import http.client
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from chalicelib.core import clock
+from chalicelib.core.frozen import frozen
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -31,7 +31,7 @@ class ForgedMessageError(Exception):
     """Not a message that our topic sent; the text says what is wrong with it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Notification:
     """A message that the topic sent."""
 

@@ -6,10 +6,10 @@
 | `M#stop#<hash>` | an address that bounced or complained; stays when lifted: an old notice can't stop it again |
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from chalicelib.core import clock, keyring
+from chalicelib.core.frozen import frozen
 from chalicelib.core.table import SENT_MAIL, ConditionFailedError, run, transact
 
 LEASE_S = 120  # below the queue's visibility timeout (180 s), so a retry finds the lease over
@@ -24,7 +24,7 @@ class Claim(Enum):
     STOPPED = "stopped"  # its reader is to get no more
 
 
-@dataclass(frozen=True)
+@frozen
 class Stop:
     """Why an address gets no more mail."""
 

@@ -1,8 +1,8 @@
 """Mails rendered: one look, as text and as HTML, in each language."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from chalicelib.core.frozen import frozen
 from chalicelib.mail import layout
 from chalicelib.mail.layout import Content
 from chalicelib.mail.models import Mail, Quote, Template, Words
@@ -12,7 +12,7 @@ from chalicelib.mail.words_en import ENGLISH
 WORDS: Mapping[str, Words] = {"en": ENGLISH, "de": GERMAN}
 
 
-@dataclass(frozen=True)
+@frozen
 class Rendered:
     """A mail ready to send."""
 

@@ -5,11 +5,12 @@ events only the newest holds the text.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation, Hot, MergeInProgressError, preview
 from chalicelib.core import clock, ids
+from chalicelib.core.frozen import frozen
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import outbox
 from chalicelib.events.models import Data, NewEvent
@@ -26,7 +27,7 @@ from chalicelib.messages.service import SEARCH_BACK, taken
 from chalicelib.visitors.models import BlockedError
 
 
-@dataclass(frozen=True)
+@frozen
 class Editor:
     """Who wants to change a message."""
 

@@ -1,7 +1,6 @@
 """A message, inside and on the wire."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
@@ -9,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from chalicelib.conversations.models import Conversation, ConversationOut
 from chalicelib.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import PageQuery, Response
 from chalicelib.core.http.schema import Timestamp
 from chalicelib.files.models import MAX_ATTACHMENTS, Attachment
@@ -77,7 +77,7 @@ class ListMessages(PageQuery):
     order: Literal["asc", "desc"] = Field(default="asc", description="Oldest first, or newest first.")
 
 
-@dataclass(frozen=True)
+@frozen
 class Author:
     """Who said it."""
 
@@ -86,7 +86,7 @@ class Author:
     name: str | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Moved:
     """Where a message was said that has come here by a merge, and when it came."""
 
@@ -95,7 +95,7 @@ class Moved:
     at: int  # milliseconds
 
 
-@dataclass(frozen=True)
+@frozen
 class NewMessage:
     """A message about to be sent."""
 
@@ -107,7 +107,7 @@ class NewMessage:
     file_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Message:
     """A message. Times are milliseconds since the epoch; `seq` has no gaps within the conversation."""
 
@@ -170,7 +170,7 @@ class MessageOut(Response):
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Thread:
     """A conversation with messages of it, oldest first."""
 
@@ -196,7 +196,7 @@ class ThreadOut(Response):
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Opened:
     """A conversation with its first message, if it began with one."""
 
@@ -252,7 +252,7 @@ def both_remember(older: bytes, newer: bytes) -> bytes:
     return older[-half:] + newer[-half:]
 
 
-@dataclass(frozen=True)
+@frozen
 class TranscriptMail:
     """A transcript on its way."""
 

@@ -11,6 +11,7 @@ from chalicelib.conversations.changes import Actor
 from chalicelib.conversations.models import Cold
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import InvalidError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, Rows, StaleError, Write, live, retrying, tenant_rows, transact
 from chalicelib.events import outbox
@@ -25,7 +26,7 @@ Guarding = Callable[[str], list[Write]]
 REMEMBER_S = 86_400  # how long a client_msg_id opens the same conversation
 
 
-@dataclass(frozen=True)
+@frozen
 class NewConversation:
     """A conversation about to begin."""
 

@@ -2,12 +2,12 @@
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation
 from chalicelib.core import clock
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Raw
 from chalicelib.core.table import TEST_SUFFIX
 from chalicelib.messages import store
@@ -85,7 +85,7 @@ p{{margin:.25rem 0 0;white-space:pre-wrap;overflow-wrap:anywhere}}
 """
 
 
-@dataclass(frozen=True)
+@frozen
 class Transcript:
     """What is to be shown, oldest message first."""
 

@@ -1,12 +1,12 @@
 """What a visitor sends and sees: never a note, never another visitor, nothing internal."""
 
 import json
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from chalicelib.conversations.models import Conversation, Rating, Status
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Response
 from chalicelib.core.http.schema import Timestamp
 from chalicelib.files.showing import AttachmentOut
@@ -36,7 +36,7 @@ class OwnVisitorOut(Response):
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Identified:
     """A visitor who has said, or proven, who he is."""
 
@@ -62,7 +62,7 @@ class IdentifiedOut(OwnVisitorOut):
         return cls(**own, verified=identified.visitor.verified, token=identified.token)
 
 
-@dataclass(frozen=True)
+@frozen
 class Session:
     """A visitor at a site."""
 

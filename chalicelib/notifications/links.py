@@ -1,10 +1,10 @@
 """The links in these mails: back to a chat, and out of the mails. Stateless, as all tokens in our mails are."""
 
-from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from chalicelib.core import clock, ids
 from chalicelib.core.config import settings
+from chalicelib.core.frozen import frozen
 from chalicelib.core.sealed import opened, seal
 from chalicelib.notifications.models import Kind
 
@@ -15,7 +15,7 @@ _CHAT, _MEMBER, _ADDRESS = "parley_vc_", "parley_um_", "parley_uv_"
 _KINDS: tuple[Kind, ...] = ("assigned", "new", "message")
 
 
-@dataclass(frozen=True)
+@frozen
 class ChatLink:
     """Whose chat a link opens, for as long as the visitor's address is the one that was written to."""
 
@@ -25,7 +25,7 @@ class ChatLink:
     address_hash: bytes
 
 
-@dataclass(frozen=True)
+@frozen
 class MemberChoice:
     """Which mails a member turns off."""
 
@@ -34,7 +34,7 @@ class MemberChoice:
     kind: Kind
 
 
-@dataclass(frozen=True)
+@frozen
 class AddressChoice:
     """Which address wants no more replies of a tenant."""
 

@@ -1,11 +1,12 @@
 """Who wants to hear of what by mail."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Request, Response
 from chalicelib.mail.models import Quote
 
@@ -19,7 +20,7 @@ MAX_QUOTE = 2000  # characters of each
 Kind = Literal["assigned", "new", "message"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Preferences:
     """Of what a member wants to hear by mail, in one tenant."""
 
@@ -51,7 +52,7 @@ class SetPreferences(Request):
     message: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Reminder:
     """A look, some minutes after a message, whether its other side has read it. Names things, holds nothing of them."""
 
@@ -76,7 +77,7 @@ def quoted(author: str, text: str) -> Quote:
     return Quote(author, text if len(text) <= MAX_QUOTE else text[: MAX_QUOTE - 1] + "…")
 
 
-@dataclass(frozen=True)
+@frozen
 class Told:
     """Up to which message a visitor was told by mail: the last mail's messages are those after `after`, up to `to`."""
 

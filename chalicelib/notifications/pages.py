@@ -2,8 +2,9 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from html import escape
+
+from chalicelib.core.frozen import frozen
 
 _STYLE = """
 :root{color-scheme:light dark}
@@ -33,7 +34,7 @@ _PAGE = """<!doctype html>
 """
 
 
-@dataclass(frozen=True)
+@frozen
 class _Words:
     title: str
     text: str

@@ -1,10 +1,11 @@
 """Tenants, the people who belong to them, and the keys that act for them; and what can be refused."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from chalicelib.core.errors import ConflictError, ForbiddenError, NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Principal, Role
 
 Language = Literal["en", "de"]
@@ -22,7 +23,7 @@ RESOURCES = (
 SCOPES = tuple(f"{resource}:{verb}" for resource in RESOURCES for verb in ("read", "write"))
 
 
-@dataclass(frozen=True)
+@frozen
 class Tenant:
     """An organisation. Times are milliseconds since the epoch."""
 
@@ -39,7 +40,7 @@ class Tenant:
     pos: int = 0  # of its last event; every change below it is conditioned on this
 
 
-@dataclass(frozen=True)
+@frozen
 class Person:
     """What the authorizer knows about a user: who it is, and where they belong."""
 
@@ -49,7 +50,7 @@ class Person:
     memberships: Mapping[str, Role] = field(default_factory=dict)  # by tenant
 
 
-@dataclass(frozen=True)
+@frozen
 class Member:
     """A person's membership in a tenant."""
 
@@ -66,7 +67,7 @@ class Member:
         return self.user_id
 
 
-@dataclass(frozen=True)
+@frozen
 class Invitation:
     """An invitation by mail. `sent` counts how often it was: only the newest link works."""
 
@@ -82,7 +83,7 @@ class Invitation:
     outcome: Literal["pending", "accepted", "revoked"] = "pending"
 
 
-@dataclass(frozen=True)
+@frozen
 class OpenInvitation:
     """A pending invitation that its link has proved, with the tenant it leads into as it was read."""
 
@@ -95,7 +96,7 @@ class OpenInvitation:
         return self.invitation.email
 
 
-@dataclass(frozen=True)
+@frozen
 class ApiKey:
     """A credential of a program. Only hashes of its secrets are known."""
 
@@ -117,7 +118,7 @@ class ApiKey:
     version: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class IssuedKey:
     """A key together with its secret, which exists only in the answer that creates or rotates it."""
 
@@ -130,7 +131,7 @@ class IssuedKey:
         return self.key.version
 
 
-@dataclass(frozen=True)
+@frozen
 class CreatedTenant:
     """A new tenant and the widget it starts with."""
 
@@ -143,7 +144,7 @@ class CreatedTenant:
         return self.tenant.version
 
 
-@dataclass(frozen=True)
+@frozen
 class MyTenant:
     """A tenant as one of its members sees it."""
 

@@ -4,11 +4,12 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from chalicelib.core import clock, regions
 from chalicelib.core.errors import NotFoundError, PreconditionFailedError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Principal, Role
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying
 from chalicelib.events.models import NewEvent
@@ -74,7 +75,7 @@ __all__ = [
 SLUG_ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class Started:
     """What a slice above adds to a new tenant, in the creating transaction."""
 

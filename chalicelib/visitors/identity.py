@@ -1,7 +1,6 @@
 """A site's signed word on who its visitor is: a JSON Web Token (RFC 7519) that only the tenant's server can make."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
@@ -9,13 +8,14 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from chalicelib.contacts.schemas import ExternalId
 from chalicelib.core import clock
 from chalicelib.core.errors import InvalidError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http.schema import Email, Name
 
 LONGEST_S = 86_400  # how long a token may be good for
 LEEWAY_S = 60  # how far the tenant's clock may be ahead of ours
 
 
-@dataclass(frozen=True)
+@frozen
 class Identity:
     """Who somebody has been proven to be."""
 

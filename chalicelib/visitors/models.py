@@ -2,13 +2,13 @@
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from chalicelib.core import clock, ids, tokens
 from chalicelib.core.errors import ConflictError, ForbiddenError, NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import Timestamp
 
@@ -47,7 +47,7 @@ class OtherIdentityError(ConflictError):
     default_message = "This visitor is somebody else already. Begin a session without visitor_token, then identify."
 
 
-@dataclass(frozen=True)
+@frozen
 class Visitor:
     """Somebody on a site. Times are milliseconds since the epoch."""
 
@@ -76,7 +76,7 @@ class Visitor:
         return tokens.pack("vt_", ids.to_bytes(self.id))
 
 
-@dataclass(frozen=True)
+@frozen
 class Seen:
     """What a browser tells about itself when it shows up; None leaves what is known."""
 
@@ -87,7 +87,7 @@ class Seen:
     locale: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class PageView:
     """A page that a visitor has opened. `number` counts all that he has."""
 

@@ -1,7 +1,6 @@
 """Every type of event that a tenant's log and its webhooks have, with the model that its `data` is made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +10,7 @@ from chalicelib.contacts.schemas import ContactNoteOut, ContactOut, CustomAttrib
 from chalicelib.conversations.models import ConversationOut
 from chalicelib.core.config import settings
 from chalicelib.core.errors import NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Response
 from chalicelib.events.models import EventOut
 from chalicelib.files.showing import FileOut
@@ -88,7 +88,7 @@ class TestedWebhookOut(Response):
     url: str
 
 
-@dataclass(frozen=True)
+@frozen
 class EventType:
     """What an event of a type tells."""
 

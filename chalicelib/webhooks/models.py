@@ -1,10 +1,10 @@
 """A webhook endpoint, a delivery and its attempts."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from chalicelib.core import keyring
 from chalicelib.core.errors import ConflictError, NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.webhooks import signing
 
 MAX_ENDPOINTS = 50  # a tenant; the list is read whole with each batch of events
@@ -34,7 +34,7 @@ class WebhookDisabledError(ConflictError):
     default_message = "This endpoint is disabled. Enable it first: PATCH it with status enabled."
 
 
-@dataclass(frozen=True)
+@frozen
 class Endpoint:
     """Where a tenant wants to be told. Times are milliseconds since the epoch."""
 
@@ -76,7 +76,7 @@ def _secret(endpoint: Endpoint, salt: str) -> str:
     return signing.secret_of(keyring.keyed_hash("webhook-secret", endpoint.tenant_id, endpoint.id, salt))
 
 
-@dataclass(frozen=True)
+@frozen
 class IssuedEndpoint:
     """An endpoint whose secret is shown this once."""
 
@@ -88,7 +88,7 @@ class IssuedEndpoint:
         return self.endpoint.version
 
 
-@dataclass(frozen=True)
+@frozen
 class Attempt:
     """One try of a delivery."""
 
@@ -100,7 +100,7 @@ class Attempt:
     body: str  # the beginning of the answer, as text of at most 64 kB
 
 
-@dataclass(frozen=True)
+@frozen
 class Delivery:
     """One event for one endpoint."""
 
@@ -129,7 +129,7 @@ class Delivery:
         return f"evt_{self.ulid}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Traced:
     """A delivery with all its attempts."""
 

@@ -6,11 +6,11 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Self
 
+from chalicelib.core.frozen import frozen
 from chalicelib.webhooks.addresses import Address
 from chalicelib.webhooks.targets import (
     ForbiddenTargetError,
@@ -26,7 +26,7 @@ MAX_ANSWER = 65_536  # bytes of an answer that are read; the rest is left
 MAX_ADDRESSES = 2  # tried for a connection, so that a dead one of several does not fail the delivery
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """What came of one attempt. Without a `status` no answer came, and `error` says why."""
 

@@ -5,11 +5,11 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlowError
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chalicelib.core.config import settings
 from chalicelib.core.errors import InvalidError
+from chalicelib.core.frozen import frozen
 from chalicelib.webhooks.addresses import Address, is_loopback, is_public, parse
 
 MAX_URL = 2000
@@ -32,7 +32,7 @@ class UnresolvedTargetError(Exception):
     """DNS gave no address, or none in time: it may the next time."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """A URL taken apart. `host` is a lower-case ASCII name, or an address without brackets."""
 

@@ -2,10 +2,11 @@
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chalicelib.core import clock, log
 from chalicelib.core.errors import InvalidError, UnavailableError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, Key, run, transact
 from chalicelib.webhooks import deliveries, service, signing, store
@@ -29,7 +30,7 @@ SWEEP_SECONDS = 45.0  # of the minute until the next one
 MAX_TEXT = 65_536  # bytes of an answer that are kept
 
 
-@dataclass(frozen=True)
+@frozen
 class _Claim:
     """A delivery that nobody else is sending now, and what is known of its endpoint."""
 

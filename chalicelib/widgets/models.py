@@ -1,12 +1,12 @@
 """A widget and an allowed domain: as they are inside, and as the API shows them."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
 from chalicelib.core import clock, tokens
 from chalicelib.core.errors import ConflictError, NotFoundError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import Name, Timestamp
 from chalicelib.core.ids import from_bytes, to_bytes
@@ -44,7 +44,7 @@ class DomainExistsError(ConflictError):
     default_message = "This domain is already allowed."
 
 
-@dataclass(frozen=True)
+@frozen
 class Wording:
     """The texts a widget shows where its tenant has not set any."""
 
@@ -65,7 +65,7 @@ WORDINGS: dict[Language, Wording] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Widget:
     """One widget. `tenant_id` is the tenant's space in the table, so that of its test data for a test-mode widget."""
 
@@ -89,7 +89,7 @@ class Widget:
     version: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Domain:
     """A host, or one-label wildcard, whose pages may embed the tenant's widgets."""
 
@@ -99,7 +99,7 @@ class Domain:
     created_at: int  # milliseconds
 
 
-@dataclass(frozen=True)
+@frozen
 class IssuedSecret:
     """A widget with its newest identity secret."""
 
@@ -107,7 +107,7 @@ class IssuedSecret:
     secret: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Site:
     """A widget on a page that may embed it."""
 

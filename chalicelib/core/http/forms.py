@@ -3,9 +3,9 @@
 import hashlib
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from chalicelib.core.errors import InvalidError, MalformedRequestError, TooLargeError, UnsupportedMediaTypeError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http.call import Call
 
 FORM = "multipart/form-data"
@@ -13,7 +13,7 @@ MAX_BYTES = 4 * 1024 * 1024  # Lambda takes 6 MB, Base64 included
 PART = "file"
 
 
-@dataclass(frozen=True)
+@frozen
 class Upload:
     """What a browser or program sent; name and type are its claims."""
 

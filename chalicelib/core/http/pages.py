@@ -1,13 +1,13 @@
 """Lists: the query every list takes and the page every list answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import Field
 
 from chalicelib.core import cursor as cursors
 from chalicelib.core.errors import InvalidError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http.schema import Request, Response, Timestamp
 
 Row = TypeVar("Row")
@@ -45,7 +45,7 @@ class PageQuery(Request):
         return cursors.list_name(name, self.filters())
 
 
-@dataclass(frozen=True)
+@frozen
 class Page(Generic[Row]):
     """One page. `total` is exact up to what `total_capped` says, and never less than the page proves."""
 

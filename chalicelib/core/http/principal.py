@@ -1,9 +1,11 @@
 """Who is calling: a user with memberships, an API key with scopes, or a visitor of one widget."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Literal
+
+from chalicelib.core.frozen import frozen
 
 Kind = Literal["user", "api_key", "visitor"]
 
@@ -27,7 +29,7 @@ class Role(IntEnum):
         return cls[label.upper()]
 
 
-@dataclass(frozen=True)
+@frozen
 class Principal:
     """What the authorizer found out about a credential."""
 

@@ -1,15 +1,16 @@
 """What a line of a route file says about one operation of the API."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from chalicelib.core.errors import ApiError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.http.principal import Kind, Role
 from chalicelib.core.http.schema import Request, Response
 
 
-@dataclass(frozen=True)
+@frozen
 class Raw:
     """An answer that is not JSON of a model, such as a page."""
 
@@ -18,7 +19,7 @@ class Raw:
     status: int = 200
 
 
-@dataclass(frozen=True)
+@frozen
 class Route:
     """One operation: where, for whom, what comes in and what goes out."""
 
