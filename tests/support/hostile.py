@@ -36,7 +36,7 @@ class Hostile:
 def _zip(name: str, text: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr(name, text)
+        archive.writestr(zipfile.ZipInfo(name), text)  # of a fixed time, as names of tests are made of it
     return packed.getvalue()
 
 
