@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from local.engines import AWS_REGION, CREDENTIAL
+from local.stripe_double.paths import API_PATH
 
 STAGE = "local"
 TABLE = f"parley-{STAGE}-main"
@@ -11,6 +12,7 @@ API_ID = "local"  # of the gateway
 FILES_BUCKET = f"parley-{STAGE}-files"
 FILES_PATH = "/_files"  # of the gateway, where files are served and direct uploads posted
 KEYS_SECRET = f"parley-{STAGE}-keys"
+STRIPE_SECRET = f"parley-{STAGE}-stripe"
 
 # Many users of the demo and of load tests come from one address. The outer environment wins over these.
 _DEFAULTS = {
@@ -73,6 +75,8 @@ def set_environment(*, base_url: str, dynamodb: str, ministack: str, inner: str,
             "PARLEY_WEBHOOKS_QUEUE_URL": queues[f"parley-{STAGE}-webhooks"],
             "PARLEY_BILLING_QUEUE_URL": queues[f"parley-{STAGE}-billing"],
             "PARLEY_KEYS_SECRET": KEYS_SECRET,
+            "PARLEY_STRIPE_SECRET": STRIPE_SECRET,
+            "PARLEY_STRIPE_API_URL": base_url + API_PATH,
             "PARLEY_API_URL": base_url,
             "PARLEY_REST_API_ID": API_ID,
         }

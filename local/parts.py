@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.engines import AWS_REGION, Engine, EngineMissing, aws_client, create_table, start_dynoxide
-from local.environment import FILES_BUCKET, KEYS_SECRET, STAGE, TABLE, forget_users_aws, set_environment
+from local.environment import FILES_BUCKET, KEYS_SECRET, STAGE, STRIPE_SECRET, TABLE, forget_users_aws, set_environment
 from local.ministack import start_ministack, wait_for_ministack
 from local.processes import Child, StartFailed
-from local.resources import keep_secret, make_bucket, make_queues, verify_sender
+from local.resources import keep_secret, make_bucket, make_queues, new_stripe_keys, verify_sender
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Parts:
 
     children: list[Child]
     ministack: str
+    hook_secret: str  # what Stripe signs hooks with
 
 
 def start_parts(
@@ -40,6 +41,9 @@ def start_parts(
     queues = make_queues(aws_client("sqs", ministack.endpoint), STAGE, AWS_REGION)
     make_bucket(aws_client("s3", ministack.endpoint), FILES_BUCKET, AWS_REGION)
     keep_secret(aws_client("secretsmanager", ministack.endpoint), KEYS_SECRET, data / "secrets.json")
+    stripe_keys = keep_secret(
+        aws_client("secretsmanager", ministack.endpoint), STRIPE_SECRET, data / "stripe.json", new_stripe_keys
+    )
     set_environment(
         base_url=base_url,
         dynamodb=dynamodb.endpoint,
@@ -48,7 +52,8 @@ def start_parts(
         queues=queues,
     )
     verify_sender(aws_client("sesv2", ministack.endpoint), os.environ["PARLEY_MAIL_FROM"])
-    return Parts([engine.child for engine in (ministack, dynoxide) if engine], ministack.endpoint)
+    children = [engine.child for engine in (ministack, dynoxide) if engine]
+    return Parts(children, ministack.endpoint, stripe_keys["webhook_secrets"][0])
 
 
 def _start_dynoxide(data: Path, logs: Path, say: Callable[[str], None]) -> Engine | None:

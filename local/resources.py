@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import secrets as randomness
+from collections.abc import Callable
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
@@ -34,8 +36,12 @@ def make_bucket(s3: AwsClient, name: str, region: str) -> None:
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=definition["VersioningConfiguration"])
 
 
-def keep_secret(secrets: AwsClient, secret_id: str, file: Path) -> None:
-    """Bring the signing keys in Secrets Manager and their copy in `file` (mode 600) together.
+def keep_secret(
+    secrets: AwsClient, secret_id: str, file: Path, make: Callable[[], dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Bring a secret (the signing keys unless `make` makes another) and its copy in `file` (mode 600) together.
+
+    Returns what is in it.
 
     Secrets Manager wins, because the app may have rotated them there; the copy is for its last second before a kill,
     which ministack may forget. Where neither has any, new ones are made.
@@ -43,11 +49,18 @@ def keep_secret(secrets: AwsClient, secret_id: str, file: Path) -> None:
     try:
         document = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
     except secrets.exceptions.ResourceNotFoundException:
-        document = json.loads(file.read_text()) if file.exists() else _new_keys()
+        document = json.loads(file.read_text()) if file.exists() else (make or _new_keys)()
         _write(file, document)  # before anyone can have seen a token signed with them
         secrets.create_secret(Name=secret_id, SecretString=json.dumps(document))
     else:
         _write(file, document)
+    found: dict[str, Any] = document
+    return found
+
+
+def new_stripe_keys() -> dict[str, Any]:
+    """Make what an operator copies from Stripe's Dashboard: an API key, and the secret that hooks are signed with."""
+    return {"api_key": f"sk_test_{randomness.token_hex(12)}", "webhook_secrets": [f"whsec_{randomness.token_hex(16)}"]}
 
 
 def verify_sender(sesv2: AwsClient, sender: str) -> None:
@@ -68,7 +81,7 @@ def _attributes(definition: dict[str, Any], names: dict[str, str], region: str) 
     return found
 
 
-def _new_keys() -> dict[str, object]:
+def _new_keys() -> dict[str, Any]:
     from chalicelib.auth.keys import new_key_set
 
     return new_key_set()

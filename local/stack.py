@@ -29,6 +29,11 @@ from local.processes import LOOPBACK, StartFailed
 from local.queues import QueuePump
 from local.schedules import SchedulePump
 from local.server import listen, serve_http
+from local.stripe_double.door import StripeDoor
+from local.stripe_double.double import StripeDouble
+from local.stripe_double.hooks import listen as listen_to_stripe
+from local.stripe_double.paths import PATH as STRIPE_PATH
+from local.stripe_double.sending import HookSender
 from local.welcome import welcome
 
 LOG_BYTES = 20 * 1024 * 1024  # a log larger than this is put aside at the next start
@@ -94,9 +99,13 @@ class _Stack:
             self._stop.set()
         app = _import_app()
         files = FilesDoor(self._parts.ministack, FILES_BUCKET, FILES_PATH)
+        stripe = self._open_stripe()
+        stripe_door = StripeDoor(stripe)
         pages: dict[str, AsgiApp] = {
             "/": _to_reference,
             "/_local/mail": MailPage(self._mailbox),
+            STRIPE_PATH: stripe_door,
+            f"/{STRIPE_PATH.split('/')[1]}/": stripe_door,
             FILES_PATH: files,
             f"{FILES_PATH}/": files,
         }
@@ -106,7 +115,7 @@ class _Stack:
             _smtp(self._mailbox, smtp),
             serve_http(InnerApi(gateway), inner),
             serve_http(gateway, public),
-            self._pumps(app),
+            self._pumps(app, stripe),
         ):
             watch = asyncio.create_task(self._watch())
             begin = asyncio.create_task(self._begin(gateway, app))
@@ -153,17 +162,28 @@ class _Stack:
         self._stop.set()
 
     @contextlib.asynccontextmanager
-    async def _pumps(self, app: ChaliceApp) -> AsyncIterator[None]:
+    async def _pumps(self, app: ChaliceApp, stripe: StripeDouble) -> AsyncIterator[None]:
         sqs = aws_client("sqs", self._parts.ministack)
         queues = QueuePump(app, sqs, stage=STAGE, region=AWS_REGION)
         schedules = SchedulePump(app, stage=STAGE, region=AWS_REGION)
+        hooks = HookSender(stripe)
         queues.start()
         schedules.start()
+        hooks.start()
         try:
             yield
         finally:
             schedules.stop()
+            await asyncio.to_thread(hooks.stop)
             await asyncio.to_thread(queues.stop)
+            stripe.close()
+
+    def _open_stripe(self) -> StripeDouble:
+        """Take the account up where it was left, with its hooks coming here."""
+        url, file = self._settings.base_url, self._settings.data / "stripe.sqlite"
+        stripe = StripeDouble(file, pages_url=url + STRIPE_PATH)
+        listen_to_stripe(stripe.account, f"{url}/hooks/stripe", self._parts.hook_secret)
+        return stripe
 
     def _say(self, text: str) -> None:
         print(text, file=self._console, flush=True)

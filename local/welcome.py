@@ -12,7 +12,11 @@ _ROLES = ("owner", "admin", "agent", "viewer")
 def welcome(base_url: str, data: Path, routes: Collection[str], demo: Path) -> str:
     """The URLs that exist and, if there is demo data, who can log in."""
     pages = [(name, base_url + path) for path, name in _PAGES if path in routes]
-    pages += [("Mails sent", f"{base_url}/_local/mail"), ("Data and logs", str(data))]
+    pages += [
+        ("Mails sent", f"{base_url}/_local/mail"),
+        ("Stripe’s double", f"{base_url}/_local/stripe"),
+        ("Data and logs", str(data)),
+    ]
     lines = ["", f"Parley is ready at {base_url}", ""]
     lines += [f"  {name:<26}{place}" for name, place in pages]
     lines += _credentials(demo)

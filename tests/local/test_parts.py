@@ -25,7 +25,10 @@ def own_environment(monkeypatch):
 
 class TestEnvironment:
     def set(self):
-        queues = {f"parley-local-{name}": f"http://q/{name}" for name in ("events", "mail", "reminders", "webhooks")}
+        queues = {
+            f"parley-local-{name}": f"http://q/{name}"
+            for name in ("events", "mail", "reminders", "webhooks", "billing")
+        }
         environment.set_environment(
             base_url="http://b", dynamodb="http://d", ministack="http://m", inner="http://i", queues=queues
         )
@@ -152,7 +155,7 @@ class TestDemoData:
         self.gateway = gateway
 
         async def run():
-            one = stack._Stack(Settings(1, tmp_path, wanted), parts.Parts([], ""), nothing, nothing, 0)
+            one = stack._Stack(Settings(1, tmp_path, wanted), parts.Parts([], "", ""), nothing, nothing, 0)
             monkeypatch.setattr(one, "_say", said.append)
             await one._begin(gateway, app)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stripe
 
 from local.processes import accepts_connections, free_port
 
@@ -52,6 +53,16 @@ def facts():
     secret = clients["secretsmanager"].get_secret_value(SecretId=os.environ["PARLEY_KEYS_SECRET"])["SecretString"]
     return {"secret": secret, "region": os.environ["PARLEY_REGION"], "url": os.environ["PARLEY_API_URL"],
             "burst": os.environ["PARLEY_VISITOR_BURST"], "key": os.environ["AWS_ACCESS_KEY_ID"]}
+
+@app.route("/hooks/stripe", methods=["POST"])
+def take_hook():
+    put("hook#" + app.current_request.json_body["type"])
+    return {}
+
+@app.route("/hooks")
+def hooks():
+    rows = clients["dynamodb"].scan(TableName=TABLE)["Items"]
+    return {"told": [row["pk"]["S"][5:] for row in rows if row["pk"]["S"].startswith("hook#")]}
 
 @app.on_sqs_message(queue="parley-${Stage}-events", batch_size=10, name="dispatch")
 def dispatch(event):
@@ -131,6 +142,13 @@ def start(tmp_path):
             stream.close()
 
 
+def stripe_of(stack: Stack) -> Any:
+    """Stripe's library, with the key that the stack has made."""
+    key = json.loads((stack.folder / "data" / "stripe.json").read_text())["api_key"]
+    url = f"http://127.0.0.1:{stack.port}/_local/stripe/api"
+    return stripe.StripeClient(key, base_addresses={"api": url}).v1
+
+
 def eventually(check: Any) -> Any:
     deadline = time.monotonic() + 20
     while not (found := check()):
@@ -150,6 +168,7 @@ def test_everything_is_there_again_after_sigkill_and_gone_after_sigterm(start):
     first = start(PARLEY_VISITOR_BURST="7", AWS_PROFILE="production", AWS_ACCESS_KEY_ID="AKIAREAL")
     printed = first.await_ready()
     assert f"http://127.0.0.1:{first.port}/_local/mail" in printed
+    assert f"http://127.0.0.1:{first.port}/_local/stripe" in printed
     assert first.get("/health/ready") == {"ready": True}
     facts = first.get("/facts")
     assert (facts["region"], facts["burst"], facts["key"]) == ("eu1", "7", "local")
@@ -158,6 +177,7 @@ def test_everything_is_there_again_after_sigkill_and_gone_after_sigterm(start):
     (mail,) = eventually(lambda: first.get("/_local/mail?to=ada@example.com")["data"])
     assert (mail["subject"], mail["text"].strip()) == ("Grüße", "token=me")
 
+    customer = stripe_of(first).customers.create({"name": "Ada"})
     children = first.children()
     assert len(children) == 2
     first.end(signal.SIGKILL)
@@ -169,6 +189,8 @@ def test_everything_is_there_again_after_sigkill_and_gone_after_sigterm(start):
     assert second.get("/known/other") == {"known": False}
     assert second.get("/_local/mail")["data"] == [mail]
     assert second.get("/facts")["secret"] == facts["secret"]
+    assert stripe_of(second).customers.retrieve(customer.id).name == "Ada"
+    eventually(lambda: second.get("/hooks") == {"told": ["customer.created"]})
     second.get("/remember/more", "PUT")
     eventually(lambda: len(second.get("/_local/mail")["data"]) == 2)
 
@@ -178,7 +200,8 @@ def test_everything_is_there_again_after_sigkill_and_gone_after_sigterm(start):
     assert not accepts_connections(second.port)
     data = second.folder / "data"
     assert {"parley.log", "dynoxide.log", "ministack.log"} <= {f.name for f in (data / "logs").iterdir()}
-    assert (data / "secrets.json").stat().st_mode & 0o777 == 0o600
+    for name in ("secrets.json", "stripe.json"):
+        assert (data / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_ctrl_c_stops_it_while_it_starts(start):

@@ -1,5 +1,6 @@
 """A headless Chromium, told what to do over its own protocol (chromedevtools.github.io/devtools-protocol)."""
 
+import base64
 import json
 import shutil
 import subprocess
@@ -61,6 +62,14 @@ class Browser:
                 result: dict[str, Any] = answer.get("result", {})
                 return result
 
+    def forget(self) -> None:
+        """Forget what has happened so far."""
+        self._events.clear()
+
+    def wait_for(self, method: str, session: str) -> None:
+        """Wait until something happens on a page."""
+        self._await(lambda event: event["method"] == method, session)
+
     def _await(self, wanted: Any, session: str) -> None:
         while not any(wanted(event) and event.get("sessionId") == session for event in self._events):
             self._receive()
@@ -105,3 +114,60 @@ def _address(file: Path, process: subprocess.Popen[bytes]) -> tuple[str, str]:
             return found[0], found[1]
         time.sleep(0.05)
     raise AssertionError("Chromium did not start")
+
+
+class Tab:
+    """One page that a person reads and clicks through, at a width and height in CSS pixels."""
+
+    def __init__(self, browser: Browser, width: int = 1280, height: int = 900) -> None:
+        self._browser = browser
+        target = browser.ask("Target.createTarget", {"url": "about:blank"})["targetId"]
+        self._session = browser.ask("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        self._ask("Page.enable", {})
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._ask("Emulation.setDeviceMetricsOverride", metrics)
+
+    def open(self, url: str) -> None:
+        self._leaving(lambda: self._ask("Page.navigate", {"url": url}))
+
+    def click(self, text: str) -> None:
+        """Click a button or link by its text, and wait for the page that it leads to."""
+        found = f"[...document.querySelectorAll('button, a')].find(e => e.textContent.includes({json.dumps(text)}))"
+        assert self.run(f"!!{found}"), f"there is no {text!r} on: {self.text()}"
+        self._leaving(lambda: self.run(f"{found}.click()"))
+
+    def choose(self, text: str) -> None:
+        """Choose what a label says, opening what folds it away."""
+        found = f"[...document.querySelectorAll('label')].find(e => e.textContent.includes({json.dumps(text)}))"
+        self.run(f"(e => {{ const d = e.closest('details'); if (d) d.open = true; e.click() }})({found})")
+
+    def text(self) -> str:
+        """What is to be read."""
+        return str(self.run("document.body.innerText"))
+
+    def url(self) -> str:
+        return str(self.run("location.href"))
+
+    def overflows(self) -> bool:
+        """Tell whether the page is wider than the screen."""
+        return bool(self.run("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+    def run(self, expression: str) -> Any:
+        return (
+            self._ask("Runtime.evaluate", {"expression": expression, "returnByValue": True})
+            .get("result", {})
+            .get("value")
+        )
+
+    def picture(self) -> bytes:
+        """Return a PNG of the whole page."""
+        shot = self._ask("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
+        return base64.b64decode(shot["data"])
+
+    def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        return self._browser.ask(method, params, self._session)
+
+    def _leaving(self, go: Any) -> None:
+        self._browser.forget()
+        go()
+        self._browser.wait_for("Page.loadEventFired", self._session)
