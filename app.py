@@ -54,6 +54,7 @@ from chalicelib.notifications import service as notifications
 from chalicelib.tenants import mails as tenants_mails
 from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
+from chalicelib.tenants import slugs as tenants_slugs
 from chalicelib.tenants.service import also_create
 from chalicelib.visitors import merges as visitors_merges
 from chalicelib.visitors import routes as visitors_routes
@@ -158,6 +159,7 @@ CONSUMERS = (
     auth_mails.on_event,
     tenants_mails.on_event,
     tenants_people.on_event,
+    tenants_slugs.on_event,
     jobs.on_event,
     leaving.on_event,
     notifications.on_event,

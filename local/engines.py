@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from local.kinds import AwsClient
 from local.processes import LOOPBACK, Child, StartFailed, accepts_connections, free_port
-from local.template import ROOT, stateful_resources
+from local.template import ROOT, directory_resources, stateful_resources
 
 AWS_REGION = "eu-west-1"
 CREDENTIAL = "local"  # both the key id and the secret; checked in signed links to S3, and nowhere else
@@ -79,14 +79,14 @@ def aws_client(service: str, endpoint: str) -> AwsClient:
     )
 
 
-def create_table(endpoint: str, name: str) -> None:
-    """Create the application's table, as infra/stateful.yaml defines it, unless it is there already.
+def create_table(endpoint: str, name: str, definition: dict[str, Any] | None = None) -> None:
+    """Create the application's table, as infra/stateful.yaml defines it, or another, unless it is there already.
 
     The engine wants names of 11 characters or more.
     """
     client = aws_client("dynamodb", endpoint)
     try:
-        client.create_table(TableName=name, **table_definition())
+        client.create_table(TableName=name, **(definition or table_definition()))
     except client.exceptions.ResourceInUseException:
         return
 
@@ -94,6 +94,16 @@ def create_table(endpoint: str, name: str) -> None:
 @cache
 def table_definition() -> dict[str, Any]:
     """The application's table, as infra/stateful.yaml defines it, for `create_table`."""
-    (properties,) = stateful_resources("AWS::DynamoDB::Table").values()
+    return _definition(stateful_resources("AWS::DynamoDB::Table"))
+
+
+@cache
+def directory_definition() -> dict[str, Any]:
+    """The directory's table, as infra/directory.yaml defines it, for `create_table`."""
+    return _definition(directory_resources("AWS::DynamoDB::Table"))
+
+
+def _definition(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    (properties,) = tables.values()
     wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-    return {key: properties[key] for key in wanted}
+    return {key: properties[key] for key in wanted if key in properties}

@@ -13,6 +13,11 @@ def stateful_resources(kind: str) -> dict[str, dict[str, Any]]:
     return _resources("stateful.yaml", kind)
 
 
+def directory_resources(kind: str) -> dict[str, dict[str, Any]]:
+    """Return the same of the directory that all regions share."""
+    return _resources("directory.yaml", kind)
+
+
 def application_resources(kind: str) -> dict[str, dict[str, Any]]:
     """Return the same of the application's own template, without what Chalice generates."""
     return _resources("app.merge.yaml", kind)

@@ -18,6 +18,9 @@ class Settings:
     stage: str
     region: str  # the operator's short code for this stack, e.g. "eu1"
     regions: Mapping[str, str]  # base URL by code, of all regions of the stage; empty: there is only this one
+    directory_table: str  # of all regions, in one of them; empty: slugs are unique in this region only
+    directory_aws_region: str  # where that table is; empty: where we are
+    directory_endpoint: str  # its address where that is not AWS's own
     table: str
     events_queue_url: str
     mail_queue_url: str
@@ -69,6 +72,9 @@ def settings() -> Settings:
         stage=env["PARLEY_STAGE"],
         region=env["PARLEY_REGION"],
         regions=_regions(env.get("PARLEY_REGIONS", "")),
+        directory_table=env.get("PARLEY_DIRECTORY_TABLE", ""),
+        directory_aws_region=env.get("PARLEY_DIRECTORY_AWS_REGION", ""),
+        directory_endpoint=env.get("PARLEY_DIRECTORY_ENDPOINT", ""),
         table=env["PARLEY_TABLE"],
         events_queue_url=env["PARLEY_EVENTS_QUEUE_URL"],
         mail_queue_url=env["PARLEY_MAIL_QUEUE_URL"],

@@ -39,14 +39,19 @@ class Key(NamedTuple):
 
 
 def call(
-    operation: str, params: dict[str, Any], *, table_name: bool = True, attempts: int = _ATTEMPTS
+    operation: str,
+    params: dict[str, Any],
+    *,
+    table_name: bool = True,
+    attempts: int = _ATTEMPTS,
+    place: aws.Place = aws.HERE,
 ) -> dict[str, Any]:
     """Call an operation, of our table unless `params` names it. Raises ClientError, and UnavailableError."""
     if table_name:
         params["TableName"] = settings().table
     for attempt in range(attempts):
         try:
-            return aws.call("dynamodb", operation, params)
+            return aws.call("dynamodb", operation, params, place=place)
         except ClientError as exc:
             if not _may_pass(exc):
                 raise

@@ -47,14 +47,14 @@ class StaleError(Exception):
     """What was read has changed meanwhile: read again and repeat. Caught by `retrying`."""
 
 
-def run(write: Write, *, returning: bool = False) -> Item:
-    """Run one write alone; with `returning`, an update answers the row as it is afterwards."""
+def run(write: Write, *, returning: bool = False, place: aws.Place = aws.HERE) -> Item:
+    """Run one write alone, of our table unless it names its own; with `returning`, an update answers the new row."""
     operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[write.kind]
     params = dict(write.params)
     if returning:
         params["ReturnValues"] = "ALL_NEW"
     try:
-        answer = dynamodb.call(operation, params)
+        answer = dynamodb.call(operation, params, table_name="TableName" not in params, place=place)
     except ClientError as exc:
         if aws.error_code(exc) == "ConditionalCheckFailedException":
             raise ConditionFailedError([write]) from exc

@@ -1,9 +1,15 @@
-"""Regions as callers see them."""
+"""Regions as callers see them, and what can be refused."""
 
 from pydantic import Field
 
+from chalicelib.core.errors import ConflictError
 from chalicelib.core.http import Response
 from chalicelib.core.regions import Region, own
+
+
+class SlugTakenError(ConflictError):
+    code = "slug_taken"
+    default_message = "Another tenant has this slug. Choose another."
 
 
 class RegionOut(Response):

@@ -152,11 +152,6 @@ class MyTenant:
     role: Role
 
 
-class SlugTakenError(ConflictError):
-    code = "slug_taken"
-    default_message = "Another tenant has this slug. Choose another."
-
-
 class AlreadyMemberError(ConflictError):
     code = "already_member"
     default_message = "This person is a member of the tenant already."

@@ -4,6 +4,7 @@ from chalicelib.core.errors import RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Role
 from chalicelib.core.http.access import InsufficientRoleError
 from chalicelib.core.http.pages import page_of
+from chalicelib.directory.models import SlugTakenError
 from chalicelib.events.models import Event
 from chalicelib.tenants import api_keys, audit, invitations, members, service
 from chalicelib.tenants.models import (
@@ -22,7 +23,6 @@ from chalicelib.tenants.models import (
     OutlivesCallerError,
     OwnersOnlyError,
     ScopeNotHeldError,
-    SlugTakenError,
     Tenant,
 )
 from chalicelib.tenants.schemas import (

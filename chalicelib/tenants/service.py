@@ -12,6 +12,8 @@ from chalicelib.core.errors import NotFoundError, PreconditionFailedError
 from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Principal, Role
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying
+from chalicelib.directory import service as directory
+from chalicelib.directory.models import SlugTakenError
 from chalicelib.events.models import NewEvent
 from chalicelib.tenants import store
 from chalicelib.tenants.api_keys import authenticate_key
@@ -26,7 +28,6 @@ from chalicelib.tenants.models import (
     MembershipLimitError,
     MyTenant,
     Person,
-    SlugTakenError,
     Tenant,
 )
 from chalicelib.tenants.schemas import MemberOut, TenantOut
@@ -110,11 +111,13 @@ def create_tenant(
             chosen = slug or slug_of(name, distinct=number > 0)
             try:
                 return _create(person, name, chosen, language, domain)
+            except SlugTakenError:
+                pass
             except ConditionFailedError as exc:
                 if not any(write.key.pk.endswith(f"#slug#{chosen}") for write in exc.failed):
                     raise StaleError from exc  # the person has changed since they were read
-                if slug:
-                    break
+            if slug:
+                break
         raise SlugTakenError(param="slug")
 
     return retrying(attempt)
@@ -124,6 +127,7 @@ def _create(person: Person, name: str, slug: str, language: Language, domain: st
     now = clock.now_ms()
     tenant = Tenant(regions.new_id("tn"), name, slug, language, now, now)
     owner = Member(person.user_id, person.email, person.name, Role.OWNER, now)
+    directory.claim_slug(slug, tenant.id, tenant.pos)
     started = [starter(tenant, domain) for starter in _starters]
     actor = {"type": "user", "id": person.user_id}
     events = [
@@ -175,6 +179,7 @@ def update_tenant(
         event = NewEvent("tenant.updated", _shown(after), actor.actor, previous)
         writes = store.changing_tenant(before, event, store.settings_of(after))
         if "slug" in wanted:
+            _claim_slug(before, after.slug)
             writes += [store.claiming_slug(after.slug, tenant_id), store.releasing_slug(before.slug, tenant_id)]
         try:
             commit(tenant_id, writes, result=after)
@@ -183,6 +188,15 @@ def update_tenant(
         return after
 
     return retrying(attempt)
+
+
+def _claim_slug(before: Tenant, slug: str) -> None:
+    try:
+        directory.claim_slug(slug, before.id, before.pos)
+    except SlugTakenError:
+        if get_tenant(before.id).pos != before.pos:
+            raise StaleError from None  # perhaps it is the tenant's own by now
+        raise
 
 
 def get_person(user_id: str) -> Person:

@@ -46,8 +46,9 @@ def lint_errors(template: str) -> list[str]:
     return [f"{match.rule.id} {match.message} at {match.path}" for match in lint(template, regions=["eu-central-1"])]
 
 
-def test_the_stateful_template_lints_clean() -> None:
-    assert lint_errors(STATEFUL.read_text()) == []
+@pytest.mark.parametrize("file", ["stateful.yaml", "directory.yaml"])
+def test_the_templates_of_what_is_kept_lint_clean(file: str) -> None:
+    assert lint_errors((ROOT / "infra" / file).read_text()) == []
 
 
 def test_the_application_template_lints_clean_after_sam_translated_it(translated: Template) -> None:

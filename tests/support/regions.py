@@ -9,6 +9,8 @@ from tests.support.settings import changed
 
 HOME = "https://api.test"
 ABROAD = "https://api.us1.test"
+DIRECTORY = "parley-test-directory"
+TABLE_ABROAD = "parley-us1-main"
 _BOTH = json.dumps({"eu1": HOME, "us1": ABROAD})
 
 
@@ -21,7 +23,7 @@ def two_regions(**values: str) -> Iterator[None]:
 
 @contextmanager
 def abroad(**values: str) -> Iterator[None]:
-    """Be us1. The table is the same, so that an answer tells which region's code an id carries, not what is there."""
+    """Be us1, which shares only the signing keys, so that no test waits for new ones."""
     with changed(**{"REGIONS": _BOTH, "REGION": "us1", "API_URL": ABROAD, **values}):
         yield
     keyring._cached = None
