@@ -13,13 +13,14 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadgroup
 STAGE ?= prod
 KILLS ?= 100
+WORDS ?= 1000
 
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: PORT=8000 PARLEY_DATA=.local PARLEY_SEED=none (run), PYTHON=python3.x (first set-up), WORKERS=2 (tests),"
-	@echo "  REGION=eu1 STAGE=prod (package), KILLS=100 (kill)"
+	@echo "  REGION=eu1 STAGE=prod (package), KILLS=100 (kill), WORDS=1000 (regions)"
 
 # The first Python that really runs (a version manager's shim may not) and is of a version we test.
 .PHONY: venv
@@ -91,6 +92,10 @@ fuzz: setup ## 100,000 made-up requests by eight principals: no 5xx, no answer t
 .PHONY: mutants
 mutants: setup ## Change the code of keys, cursors, idempotency and log-in in thousands of ways: tests must notice (hours)
 	@$(VENV)/bin/mutmut run --max-children $(WORKERS) && $(VENV)/bin/mutmut export-cicd-stats && $(VENV)/bin/mutmut results
+
+.PHONY: regions
+regions: setup ## Run two regions side by side: search each for the other's data, lose one and restore it (WORDS=1000)
+	@exec $(PY) -m bench.regions --words $(WORDS)
 
 .PHONY: package
 package: venv ## Build what is deployed, in dist/<region>-<stage>/ (REGION="eu1 us1" STAGE=prod; all regions unless told)

@@ -40,12 +40,13 @@ class Caller:
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
     _used_at: float = 0.0
 
-    def send(self, method: str, path: str, body: object = None) -> Answer:
-        """Send one request and return its answer; raises Unanswered. Nothing is sent twice."""
+    def send(self, method: str, path: str, body: object = None, *, content_type: str = "application/json") -> Answer:
+        """Send one request, bytes as they are, and return its answer; raises Unanswered. Nothing is sent twice."""
         headers = {"Accept": "application/json"}
         raw = None
         if body is not None:
-            raw, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
+            raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers["Content-Type"] = content_type
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if self.origin:
@@ -59,9 +60,9 @@ class Caller:
             self.close()
             raise Unanswered(f"{method} {path}: {exc!r}") from exc
 
-    def must(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - any JSON
+    def must(self, method: str, path: str, body: object = None, **options: str) -> Any:  # noqa: ANN401 - any JSON
         """Send one request and return the JSON of its 2xx answer; any other raises."""
-        answer = self.send(method, path, body)
+        answer = self.send(method, path, body, **options)
         if not 200 <= answer.status < 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {answer.body.decode(errors='replace')}")
         return answer.json if answer.body else None

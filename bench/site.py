@@ -19,6 +19,8 @@ class Site:
     stack: Stack
     api_key: str
     client_token: str
+    tenant_id: str
+    access_token: str  # of its owner; good for 15 minutes
 
     def agent(self) -> Caller:
         """Return somebody who answers visitors."""
@@ -41,7 +43,8 @@ def build(stack: Stack) -> Site:
     owner = stack.caller(tokens["access_token"])
     tenant = owner.must("POST", "/v1/tenants", {"name": "Bench", "domain": ORIGIN.partition("//")[2]})
     key = owner.must("POST", "/v1/api-keys", {"name": "bench"})
-    return Site(stack, key["secret"], tenant["default_widget"]["client_token"])
+    token = tenant["default_widget"]["client_token"]
+    return Site(stack, key["secret"], token, tenant["id"], tokens["access_token"])
 
 
 def _mailed_token(anybody: Caller) -> str:

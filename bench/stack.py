@@ -29,6 +29,7 @@ class Stack:
     def __init__(self, folder: Path, command: Sequence[str] = ("-m", "local")) -> None:
         self.data = folder / "data"
         self.port = free_port()
+        self.settings: dict[str, str] = {}  # of its environment, beyond what every stack here gets
         self._command, self._console = list(command), folder / "console.log"
         self._process: Child | None = None
 
@@ -36,6 +37,11 @@ class Stack:
     def pid(self) -> int:
         """Of the supervisor, which runs the app."""
         return self._running.pid
+
+    @property
+    def base_url(self) -> str:
+        """Of its API."""
+        return f"http://{LOOPBACK}:{self.port}"
 
     def caller(self, token: str = "", origin: str = "") -> Caller:
         """Return a client of this stack."""
@@ -51,7 +57,10 @@ class Stack:
         outer = {name: value for name, value in os.environ.items() if not name.startswith(("PARLEY_", "AWS_"))}
         settings = {"PORT": str(self.port), "PARLEY_DATA": str(self.data), "PARLEY_SEED": "none"}
         self._process = Child(
-            "the local stack", [sys.executable, *self._command], {**outer, **NO_LIMITS, **settings}, self._console
+            "the local stack",
+            [sys.executable, *self._command],
+            {**outer, **NO_LIMITS, **settings, **self.settings},
+            self._console,
         )
 
     def kill(self) -> None:

@@ -58,6 +58,22 @@ def test_import_cost_and_size_are_measured_and_the_size_is_kept(tmp_path):
 
 
 @pytest.mark.stack
+def test_two_regions_keep_apart_and_one_is_restored():
+    done = run("bench.regions", "--words", 80)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("80 own words found of 80, 0 of another region's") == 2
+    assert "0 of the messages without their event at first" not in done.stdout
+
+
+@pytest.mark.stack
+def test_a_word_that_strays_and_an_event_that_is_lost_are_found():
+    done = run("bench.regions", "--words", 40, "--plant")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert " is in us1: " in done.stdout
+    assert " is dispatched up to " in done.stdout
+
+
+@pytest.mark.stack
 def test_five_kills_lose_nothing():
     done = run("bench.kill", "--kills", 5)
     assert done.returncode == 0, done.stdout + done.stderr

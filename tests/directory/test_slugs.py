@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from chalicelib.core import aws
+from chalicelib.core import aws, log
 from chalicelib.core.ids import new_ulid
 from chalicelib.directory import service, store
 from chalicelib.directory.models import SlugTakenError
@@ -179,7 +179,7 @@ class TestCrashes:
 
     def test_a_claim_that_lost_to_another_region_is_told_to_the_operator(self, directory, monkeypatch):
         slug, told = new_slug(), []
-        monkeypatch.setattr(service.log, "error", lambda message, **fields: told.append((message, fields)))
+        monkeypatch.setattr(log, "error", lambda message, **fields: told.append((message, fields)))
         with elsewhere():
             service.claim_slug(slug, "tn_other", 0)
         service.settle_slug(slug, "tn_late", 1)
