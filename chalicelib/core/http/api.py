@@ -200,7 +200,7 @@ def _admit(route: Route, call: Call, path: dict[str, str], authenticate: Authent
 
 def _cached_caller(call: Call) -> Principal:
     context = call.event["requestContext"].get("authorizer") or {}
-    if elsewhere := regions.find(context.get("region", "")):
+    if "region" in context and (elsewhere := regions.find(context["region"])):
         raise regions.WrongRegionError(elsewhere)
     if "kind" not in context:
         raise UnauthenticatedError
