@@ -15,12 +15,14 @@ def claim_slug(slug: str, tenant_id: str, pos: int) -> None:
         raise SlugTakenError(param="slug")
 
 
-def settle_slug(slug: str, tenant_id: str, pos: int) -> None:
-    """Keep what was claimed, after the tenant's event at `pos`. It may be said again."""
+def settle_slug(slug: str, tenant_id: str, pos: int) -> bool:
+    """Keep what was claimed, after the tenant's event at `pos`, once or again; False when another region has it."""
     if not settings().directory_table or store.settle_slug(slug, tenant_id, pos):
-        return
-    if store.find_region(slug) != settings().region:
-        log.error("slug_in_two_regions", slug=slug, tenant=tenant_id)
+        return True
+    if store.find_region(slug) == settings().region:
+        return True
+    log.error("slug_in_two_regions", slug=slug, tenant=tenant_id)
+    return False
 
 
 def release_slug(slug: str, tenant_id: str, pos: int) -> None:

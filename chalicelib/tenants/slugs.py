@@ -21,3 +21,13 @@ def on_event(event: Event) -> None:
         directory.settle_slug(current, event.tenant_id, event.pos)
     if previous is not None:
         directory.release_slug(previous, event.tenant_id, event.pos)
+
+
+def settle_now(tenant_id: str) -> bool:
+    """Settle the slug of a tenant that may be older than the directory; False when another region has it."""
+    before = store.get_tenant(tenant_id)
+    ours = directory.settle_slug(before.slug, tenant_id, before.pos)
+    after = store.get_tenant(tenant_id)
+    if after.slug != before.slug:  # its event may have found nothing to free
+        directory.release_slug(before.slug, tenant_id, after.pos)
+    return ours

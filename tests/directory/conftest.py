@@ -1,13 +1,13 @@
 """Two regions that share a directory: `home` is eu1, and what is inside `abroad()` has a table of its own."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.core.items import from_attributes
+from chalicelib.core.items import Item, from_attributes, to_attributes
 from tests.support import dynamodb
 from tests.support.regions import DIRECTORY, TABLE_ABROAD, two_regions
 
@@ -22,13 +22,25 @@ def _tables(engine: str) -> None:
         dynamodb.call("create_table", {"TableName": name, **definition})
 
 
-@pytest.fixture
-def directory(_tables: None, services: object) -> Iterator[Callable[[], dict[str, Any]]]:
-    """Share a directory; gives what it holds, by key."""
+@dataclass(frozen=True)
+class Directory:
+    """What the directory holds, by key."""
 
-    def read() -> dict[str, Any]:
+    def __call__(self) -> dict[str, Item]:
+        """Read it."""
         found = dynamodb.call("scan", {"TableName": DIRECTORY, "ConsistentRead": True})["Items"]
         return {row.pop("pk"): row for row in map(from_attributes, found)}
 
+    def put_back(self, rows: dict[str, Item]) -> None:
+        """Make it what it was."""
+        for pk in self().keys() - rows.keys():
+            dynamodb.call("delete_item", {"TableName": DIRECTORY, "Key": to_attributes({"pk": pk})})
+        for pk, row in rows.items():
+            dynamodb.call("put_item", {"TableName": DIRECTORY, "Item": to_attributes({"pk": pk, **row})})
+
+
+@pytest.fixture
+def directory(_tables: None, services: object) -> Iterator[Directory]:
+    """Share a directory."""
     with two_regions(DIRECTORY_TABLE=DIRECTORY):
-        yield read
+        yield Directory()

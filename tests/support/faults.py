@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 
 from chalicelib.core import aws
 from chalicelib.core.aws import Interceptor, Params, Proceed
+from chalicelib.core.config import settings
 
 When = Literal["before", "after"]
 WRITES = frozenset({"put_item", "update_item", "delete_item", "transact_write_items"})
@@ -223,7 +224,7 @@ def _written(operation: str, params: Params) -> Iterator[tuple[str, _Row]]:
             ((kind, write),) = item.items()
             if kind != "ConditionCheck":
                 yield write["TableName"], _key(write)
-    elif operation in WRITES:
+    elif operation in WRITES and params["TableName"] == settings().table:
         yield params["TableName"], _key(params)
 
 

@@ -59,7 +59,7 @@ class Ledger:
 
 
 def _written(operation: str, params: Params) -> Iterator[Params]:
-    if operation in _WRITES:
+    if operation in _WRITES and params["TableName"] == settings().table:
         yield params.get("Key") or params["Item"]
     for item in params.get("TransactItems", []):
         yield from (write.get("Key") or write["Item"] for kind, write in item.items() if kind != "ConditionCheck")
