@@ -32,6 +32,11 @@ def indexes(*names: str) -> Grant:
     return Grant("dynamodb", ("Query",), tuple(f"{_HERE}:table/parley-${{Stage}}-main/index/{name}" for name in names))
 
 
+def directory(*actions: str) -> Grant:
+    """Allow reading or writing the table that all regions of a stage share, in its home; none where there is none."""
+    return Grant("dynamodb", actions, ("${DirectoryAwsRegion}:${AWS::AccountId}:table/parley-${Stage}-directory",))
+
+
 def keys(*actions: str) -> Grant:
     """Allow reading the signing keys and the pepper, or putting new ones in. AWS ends a secret's ARN with six signs."""
     return Grant("secretsmanager", actions, (f"{_HERE}:secret:parley-${{Stage}}-keys-??????",))
@@ -73,6 +78,7 @@ _READ = ("BatchGetItem", "GetItem", "Query")
 
 FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "api_handler": (
+        directory("PutItem"),
         table(*_READ, *_WRITE),
         indexes("activity", "log", "owner"),
         keys("GetSecretValue"),
@@ -85,6 +91,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "authorize": (table("BatchGetItem", "GetItem", "UpdateItem"), keys("GetSecretValue")),
     "dispatch_events": (
         consume("events"),
+        directory("DeleteItem", "GetItem", "PutItem"),
         table(*_READ, *_WRITE),
         indexes("activity", "log", "owner"),
         keys("GetSecretValue"),

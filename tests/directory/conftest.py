@@ -1,25 +1,18 @@
 """Two regions that share a directory: `home` is eu1, and what is inside `abroad()` has a table of its own."""
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from botocore.exceptions import ClientError
 
 from chalicelib.core.items import Item, from_attributes, to_attributes
 from tests.support import dynamodb
-from tests.support.regions import DIRECTORY, TABLE_ABROAD, two_regions
+from tests.support.regions import DIRECTORY, make_tables, two_regions
 
 
 @pytest.fixture(scope="module")
 def _tables(engine: str) -> None:
-    from local.engines import directory_definition, table_definition
-
-    for name, definition in ((DIRECTORY, directory_definition()), (TABLE_ABROAD, table_definition())):
-        with contextlib.suppress(ClientError):  # the first module finds none
-            dynamodb.call("delete_table", {"TableName": name})
-        dynamodb.call("create_table", {"TableName": name, **definition})
+    make_tables()
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from infra import permissions
 from infra.dependencies import ROOT
 from tests.docs.test_data_model import DAY_MS
 from tests.docs.test_data_model import seen as scenario  # noqa: F401 - a fixture: everybody does everything once
+from tests.support import dynamodb, sns
 from tests.support import permissions as recorded
-from tests.support import sns
 from tests.support.chats import HOST, reply
 from tests.support.clocks import later
 from tests.support.files import FILES, png, posted
@@ -27,6 +27,7 @@ from tests.support.mails import Post, identified
 from tests.support.people import new_email, registered
 from tests.support.permissions import granted, running
 from tests.support.queues import deliver, drain
+from tests.support.regions import DIRECTORY, make_tables, two_regions
 from tests.support.schedules import tick
 from tests.support.settings import changed
 from tests.support.tenants import new_tenant
@@ -56,9 +57,23 @@ def calls(scenario, client, services, monkeypatch):  # noqa: F811 - asked for it
     for filters in ({"status": "open"}, {"status": "open", "assigned_to": "unassigned"}, {"assigned_to": "me"}):
         owner.post("/v1/conversations/bulk", {"filter": filters, "set": {"priority": "low"}})
     drain(services)
+    slugs_in_a_directory(services)
     with later(91 * DAY_MS):
         tick(product.rotate_signing_keys)
     return recorded.seen
+
+
+def slugs_in_a_directory(services):
+    """A slug is claimed, then found to be another region's, and given up."""
+    make_tables()
+    with two_regions(DIRECTORY_TABLE=DIRECTORY):
+        tenant = new_tenant()
+        key = f"slug#{tenant.created['slug']}"
+        item = {"pk": {"S": key}, "region": {"S": "us1"}, "tenant": {"S": "tn_other"}, "pos": {"N": "1"}}
+        dynamodb.call("put_item", {"TableName": DIRECTORY, "Item": item})
+        drain(services)
+        tenant.owner.client.patch(tenant.url, {"slug": f"{tenant.created['slug']}-2"})
+        drain(services)
 
 
 def test_nothing_is_allowed_that_nothing_needs(calls):

@@ -131,6 +131,8 @@ def _table(operation: str, params: Params) -> Iterator[Need]:
             yield from (("dynamodb", _WRITES[kind], table) for kind in item)
     elif operation == "transact_get_items":
         yield "dynamodb", "GetItem", table
+    elif params.get("TableName") == f"parley-{_STAGE}-directory":
+        yield "dynamodb", _action(operation), f"table/{params['TableName']}"
     else:
         index = params.get("IndexName")
         yield "dynamodb", _action(operation), f"{table}/index/{index}" if index else table
