@@ -14,6 +14,10 @@ from chalicelib.auth import routes as auth_routes
 from chalicelib.auth.authorizer import authenticate
 from chalicelib.auth.keys import rotate_if_due
 from chalicelib.auth.visitor_tokens import admit_with
+from chalicelib.billing import mails as billing_mails
+from chalicelib.billing import routes as billing_routes
+from chalicelib.billing import service as billing
+from chalicelib.billing.usage import measure_with
 from chalicelib.canned_responses import routes as canned_responses_routes
 from chalicelib.companies import routes as companies_routes
 from chalicelib.companies.service import FOLLOW_JOB
@@ -28,6 +32,7 @@ from chalicelib.conversations import service as conversations
 from chalicelib.conversations.searching import search_texts_with
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import App
+from chalicelib.core.http.limits import share_with
 from chalicelib.core.queue import process
 from chalicelib.core.regions import WrongRegionError
 from chalicelib.directory import routes as directory_routes
@@ -55,13 +60,14 @@ from chalicelib.tenants import mails as tenants_mails
 from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
 from chalicelib.tenants import slugs as tenants_slugs
-from chalicelib.tenants.service import also_create
+from chalicelib.tenants.service import also_create, read_request_share
 from chalicelib.visitors import merges as visitors_merges
 from chalicelib.visitors import routes as visitors_routes
 from chalicelib.visitors.linking import FOLLOW_JOB as VISITOR_JOB
 from chalicelib.webhooks import deliveries as webhooks_deliveries
 from chalicelib.webhooks import mails as webhooks_mails
 from chalicelib.webhooks import routes as webhooks_routes
+from chalicelib.webhooks import service as webhooks
 from chalicelib.widgets import routes as widgets_routes
 from chalicelib.widgets.service import admits, start_tenant
 
@@ -102,6 +108,8 @@ APIS = [
     files_routes.visitor_api,
     events_routes.api,
     webhooks_routes.api,
+    billing_routes.api,
+    billing_routes.hooks_api,
     jobs_routes.api,
     directory_routes.api,
     health_routes.api,
@@ -111,6 +119,10 @@ for api in APIS:
 health_routes.describe(route for api in APIS for route in api.routes)
 
 also_create(start_tenant)
+also_create(billing.start_tenant)
+share_with(read_request_share)
+measure_with("storage", files.count_bytes)
+measure_with("webhooks", webhooks.count_endpoints)
 admit_with(admits)
 files.admit_with(conversations.is_contacts)
 search_texts_with(messages_search.conversations_saying)
@@ -165,6 +177,8 @@ CONSUMERS = (
     notifications.on_event,
     files_workers.on_event,
     webhooks_mails.on_event,
+    billing.on_event,
+    billing_mails.on_event,
 )
 for consumer in CONSUMERS:
     subscribe(consumer)
@@ -213,6 +227,22 @@ def deliver_webhooks(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     from chalicelib.webhooks import workers
 
     return process(event.to_dict(), event.context, workers.send, together=True)
+
+
+@app.on_sqs_message(queue="parley-${Stage}-billing", batch_size=1, name="look_at_accounts", maximum_concurrency=5)
+def look_at_accounts(event: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """Bring a tenant's plan up to date with its subscription at Stripe."""
+    from chalicelib.billing import workers
+
+    return process(event.to_dict(), event.context, workers.look)
+
+
+@app.schedule(Rate(15, unit=Rate.MINUTES), name="look_at_due_accounts")
+def look_at_due_accounts(_event: object) -> None:
+    """Have subscriptions looked at each hour, whatever hooks were lost, and trials when they end."""
+    from chalicelib.billing import workers
+
+    workers.look_at_due()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sweep_deliveries")

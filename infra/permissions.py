@@ -42,6 +42,11 @@ def keys(*actions: str) -> Grant:
     return Grant("secretsmanager", actions, (f"{_HERE}:secret:parley-${{Stage}}-keys-??????",))
 
 
+def stripe_keys() -> Grant:
+    """Allow reading Stripe's keys."""
+    return Grant("secretsmanager", ("GetSecretValue",), (f"{_HERE}:secret:parley-${{Stage}}-stripe-??????",))
+
+
 def consume(queue: str) -> Grant:
     """Allow Lambda to take messages off a queue for this function."""
     actions = ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
@@ -82,7 +87,8 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         table(*_READ, *_WRITE),
         indexes("activity", "log", "owner"),
         keys("GetSecretValue"),
-        send("events", "webhooks"),
+        stripe_keys(),
+        send("billing", "events", "webhooks"),
         measure("events", "mail"),
         files("GetObject", "GetObjectVersion", "PutObject"),
         files("GetObject", below=("exports",)),
@@ -95,7 +101,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         table(*_READ, *_WRITE),
         indexes("activity", "log", "owner"),
         keys("GetSecretValue"),
-        send("events", "mail", "reminders", "webhooks"),
+        send("billing", "events", "mail", "reminders", "webhooks"),
         FLUSH_AUTHORIZER,
         FIND_FILES,
         files("DeleteObject"),
@@ -122,6 +128,13 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         send("events", "webhooks"),
     ),
     "sweep_deliveries": (table("UpdateItem"), indexes("pending"), send("webhooks")),
+    "look_at_accounts": (
+        consume("billing"),
+        table("BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+        stripe_keys(),
+        send("events"),
+    ),
+    "look_at_due_accounts": (indexes("pending"), send("billing")),
     "sweep_pending": (table("UpdateItem"), indexes("pending"), send("events"), measure("events")),
     "wake_conversations": (table("DeleteItem", "PutItem", "Query", "UpdateItem"), indexes("pending"), send("events")),
     "sweep_files": (table("DeleteItem", "GetItem", "PutItem", "UpdateItem"), indexes("pending"), send("events")),

@@ -163,7 +163,10 @@ class TenantSeed:
         """Write a conversation with all its messages in one transaction; one for each would take too long."""
         guest = story.guest
         cold = Cold(page_url=guest.page, referrer_url=guest.referrer, user_agent=guest.agent, visitor_ip=guest.ip)
-        told = conversations.new_conversation(visitor.tenant_id, visitor.id, cold, widget_id=visitor.widget_id)
+        number, _ = conversations.take_number(visitor.tenant_id)
+        told = conversations.new_conversation(
+            visitor.tenant_id, visitor.id, cold, number=number, widget_id=visitor.widget_id
+        )
         ago, writes = story.ago, []
         for line in story.talk:
             ago -= line.after

@@ -63,6 +63,7 @@ from chalicelib.tenants.models import (
     InvitationExpiredError,
     InvitationNotFoundError,
     MembershipLimitError,
+    PlanLimitError,
 )
 
 api = Api("Auth", kinds=("user",))
@@ -80,6 +81,7 @@ _INVITATION_ERRORS = (
     InvitationNotFoundError,
     LoginElsewhereError,
     MembershipLimitError,
+    PlanLimitError,
     WrongRegionError,
 )
 

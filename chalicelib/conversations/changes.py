@@ -5,7 +5,7 @@ from typing import Any
 
 from chalicelib.conversations.models import INDEX_LAG_MS, Conversation, ConversationOut, Status, preview
 from chalicelib.core import clock
-from chalicelib.events.models import NewEvent
+from chalicelib.events.models import NewEvent, opened_in
 
 Actor = dict[str, str]
 
@@ -62,7 +62,8 @@ def updated_events(before: Conversation, after: Conversation, actor: Actor) -> l
 
 def created_event(conversation: Conversation, actor: Actor) -> NewEvent:
     """Return the event of a new conversation."""
-    counts = {f"conv_{conversation.hot.status}": 1}
+    opened = opened_in(clock.rfc3339(conversation.hot.created_at)[:7])
+    counts = {f"conv_{conversation.hot.status}": 1, opened: 1}
     return NewEvent("conversation.created", _shown(conversation), actor, counts=counts)
 
 

@@ -87,6 +87,7 @@ class Hot:
     recent: bytes  # hashes of the newest client_msg_ids
     bucket: str | None  # the visitor's flood limit
     blocked: bool = False  # whether its visitor may not write: he or the contact is blocked
+    held: bool = False  # whether it is beyond what the plan allows in its month: agents may read, not answer
     merging_from: str | None = None  # a conversation whose messages are on their way to this one
 
     @property

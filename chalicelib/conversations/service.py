@@ -196,11 +196,25 @@ def own_conversation(
     return conversation
 
 
-def new_conversation(tenant_id: str, visitor_id: str, cold: Cold, **given: Any) -> Conversation:  # noqa: ANN401
-    """Return an open conversation, not stored yet; `given` are fields of Hot. Takes the next number: one write."""
+def take_number(tenant_id: str) -> tuple[int, int]:
+    """Take the next number, of all conversations and of those of this month (UTC). One write."""
+    return store.next_number(tenant_id, clock.rfc3339(clock.now_ms())[:7])
+
+
+def new_conversation(
+    tenant_id: str,
+    visitor_id: str,
+    cold: Cold,
+    *,
+    number: int,
+    held: bool = False,
+    **given: Any,  # noqa: ANN401 - as Hot has them
+) -> Conversation:
+    """Return an open conversation, not stored yet; `given` are fields of Hot."""
     now = clock.now_ms()
     known: dict[str, Any] = {
-        "number": store.next_number(tenant_id),
+        "number": number,
+        "held": held,
         "status": "open",
         "visitor_id": visitor_id,
         "channel": "widget",

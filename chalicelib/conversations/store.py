@@ -33,6 +33,7 @@ _LAST = "\U0010ffff"  # behind every text that begins with what stands before it
 
 _HOT = {
     "number": "no",
+    "held": "hd",
     "status": "st",
     "visitor_id": "vis",
     "widget_id": "wgt",
@@ -90,9 +91,10 @@ def find_all(tenant_id: str, conversation_ids: Sequence[str]) -> dict[str, Conve
     return {each.id: each for each in read if each}
 
 
-def next_number(tenant_id: str) -> int:
-    """Take the tenant's next conversation number. A number whose conversation then fails stays unused."""
-    return int(run(tenant_rows(tenant_id).updating("number", "conv", add={"n": 1}), returning=True)["n"])
+def next_number(tenant_id: str, month: str) -> tuple[int, int]:
+    """Take the tenant's next conversation number, of all and of a month. One whose conversation fails stays unused."""
+    row = run(tenant_rows(tenant_id).updating("number", "conv", add={"n": 1, f"n_{month}": 1}), returning=True)
+    return int(row["n"]), int(row[f"n_{month}"])
 
 
 def creating(conversation: Conversation) -> list[Write]:
@@ -354,7 +356,7 @@ def from_items(meta: Item, info: Item) -> Conversation | Merged | None:
         return Merged(conversation_id, meta["into"], meta["job"])
     hot: dict[str, Any] = {name: meta.get(short) for name, short in _HOT.items()}
     hot |= {name: hot[name] or 0 for name in ("seq", "public_count", "unread_count", "visitor_unread_count")}
-    hot["blocked"] = bool(hot["blocked"])
+    hot |= {name: bool(hot[name]) for name in ("blocked", "held")}
     cold: dict[str, Any] = {name: info[short] for name, short in _COLD.items() if short in info}
     cold["tags"] = tuple(json.loads(info.get("tags", "[]")))
     return Conversation(tenant_id, conversation_id, Hot(**{**hot, "recent": hot["recent"] or b""}), Cold(**cold))

@@ -14,6 +14,11 @@ from chalicelib.core.table import TEST_SUFFIX
 Data = dict[str, Any]  # JSON as the API shows the object
 
 
+def opened_in(month: str) -> str:
+    """Return the name of the counter of conversations that were opened in a month (UTC), as in 2026-11."""
+    return f"opened_{month}"
+
+
 @frozen
 class NewEvent:
     """An event about to be committed with its change."""

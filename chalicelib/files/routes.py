@@ -20,6 +20,7 @@ from chalicelib.files.models import (
     StorageOut,
 )
 from chalicelib.files.showing import FileOut, download_url
+from chalicelib.tenants.models import PlanLimitError
 
 api = Api("Files")
 visitor_api = Api("Widget", kinds=("visitor",), widget=True)
@@ -33,7 +34,15 @@ def list_files(call: Call, query: ListFiles) -> Page[File]:
     return service.list_files(call.tenant_id, query)
 
 
-@api.post("/v1/files", role=Role.AGENT, scope="files:write", upload=True, answer=FileOut, status=201, errors=REFUSALS)
+@api.post(
+    "/v1/files",
+    role=Role.AGENT,
+    scope="files:write",
+    upload=True,
+    answer=FileOut,
+    status=201,
+    errors=(*REFUSALS, PlanLimitError),
+)
 def upload_file(call: Call, upload: Upload) -> File:
     """Upload a file of at most 4 MB, as multipart/form-data with one part named `file`.
 
@@ -55,7 +64,7 @@ def retrieve_file_usage(call: Call) -> Storage:
     body=StartUpload,
     answer=StartedOut,
     status=201,
-    errors=CLAIMS,
+    errors=(*CLAIMS, PlanLimitError),
 )
 def start_upload(call: Call, body: StartUpload) -> Started:
     """Begin an upload of at most 25 MB that goes directly to the storage.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chalicelib.core import clock, ids, keyring, ratelimit
+from chalicelib.core.config import settings
 from chalicelib.core.errors import InvalidError
 from chalicelib.core.http import Page
 from chalicelib.core.http.forms import Upload
@@ -28,6 +29,8 @@ from chalicelib.files.models import (
 )
 from chalicelib.files.names import clean
 from chalicelib.files.showing import FileOut, incoming_key, object_prefix
+from chalicelib.tenants import service as tenants
+from chalicelib.tenants.models import LARGER, PlanLimitError
 
 if TYPE_CHECKING:
     from chalicelib.files.inspection import Verdict
@@ -50,6 +53,7 @@ def upload_file(tenant_id: str, actor: Actor, upload: Upload) -> File:
     from chalicelib.files.inspection import WINDOW, check_claims, inspect  # noqa: PLC0415 - only uploads need it
 
     check_claims(name, upload.content_type)
+    _require_room(tenant_id, actor, len(upload.data))
     verdict = inspect(upload.data[:WINDOW], upload.data[-WINDOW:], len(upload.data), name)
     file = _new(tenant_id, actor, name, verdict.content_type, len(upload.data))
     transact(store.creating(file))
@@ -64,6 +68,7 @@ def start_upload(tenant_id: str, actor: Actor, name: str, content_type: str, siz
     from chalicelib.files.inspection import check_claims  # noqa: PLC0415 - as above
 
     check_claims(clean(name), content_type)
+    _require_room(tenant_id, actor, size)
     file = _new(tenant_id, actor, clean(name), content_type, size)
     form = s3_gateway.upload_form(incoming_key(tenant_id, file.id), content_type, size, UPLOAD_S)
     started = Started(file, form.url, clock.now_ms() + UPLOAD_S * 1000, form.fields)
@@ -172,6 +177,11 @@ def read_storage(tenant_id: str) -> Storage:
     return Storage(counters.total(found, rows, FILES), counters.total(found, rows, BYTES))
 
 
+def count_bytes(tenant_id: str) -> int:
+    """Return how many bytes a tenant's files are. One read."""
+    return read_storage(tenant_id).size
+
+
 def _new(tenant_id: str, actor: Actor, name: str, content_type: str, size: int) -> File:
     return File(tenant_id, ids.new("fil"), name, content_type, size, actor, clock.now_ms())
 
@@ -180,6 +190,19 @@ def _limit(tenant_id: str, actor: Actor) -> None:
     if actor["type"] == "visitor":
         name = keyring.keyed_hash("upload", tenant_id, actor["id"]).hex()[:32]
         ratelimit.count_in_window(f"upload#{name}", VISITOR_UPLOADS, VISITOR_WINDOW_S)
+
+
+def _require_room(tenant_id: str, actor: Actor, size: int) -> None:
+    """Refuse what the plan has no room for; uploads of the same seconds may exceed it together.
+
+    Visitors are let through: what they send must not be lost for a plan that is not theirs. Nothing is read where
+    tenants don't pay. Raises PlanLimitError.
+    """
+    if not settings().billing or actor["type"] == "visitor":
+        return
+    allowed = tenants.find_limits(tenant_id)[0].storage
+    if allowed is not None and count_bytes(tenant_id) + size > allowed:
+        raise PlanLimitError(f"Your plan allows {allowed} bytes of files: delete some. {LARGER}")
 
 
 def _verdict(file: File, stored: s3_gateway.Stored) -> "Verdict":

@@ -95,6 +95,44 @@ GERMAN = Words(
             after="Wenn er wieder funktioniert, schalten Sie ihn mit PATCH /v1/webhooks/{webhook} ein und lassen Sie "
             "noch einmal schicken, was ihm fehlt.",
         ),
+        "trial_ending": Template(
+            "{tenant}: Ihre Testzeit endet am {date}",
+            "Die Testzeit von „{tenant}“ auf Parley endet am {date}. Ohne Abonnement geht es mit dem kostenlosen Tarif "
+            "weiter: Nichts wird gelöscht, aber es kommt nicht mehr hinzu, als dieser Tarif erlaubt.",
+            after="Ein Inhaber kann unter „Abrechnung“ einen Tarif wählen. Gibt es schon ein Abonnement, so wird es "
+            "ab diesem Tag berechnet.",
+        ),
+        "payment_failed": Template(
+            "{tenant}: Eine Zahlung ist fehlgeschlagen",
+            "Die Zahlung für den Tarif {plan} von „{tenant}“ ließ sich nicht einziehen. In den nächsten Tagen wird es "
+            "wieder versucht; bis dahin läuft alles weiter wie bisher.",
+            after="Ein Inhaber kann die Zahlungsart im Abrechnungsportal ändern.",
+        ),
+        "subscription_unpaid": Template(
+            "{tenant}: Das Abonnement ist nicht bezahlt",
+            "Alle Versuche, die Zahlung für „{tenant}“ einzuziehen, sind fehlgeschlagen; nun gelten die Grenzen des "
+            "kostenlosen Tarifs. Nichts wird gelöscht, und Ihre Besucher können weiter schreiben.",
+            after="Ein Inhaber kann die offene Rechnung im Abrechnungsportal bezahlen; der Tarif gilt dann von selbst "
+            "wieder.",
+        ),
+        "subscription_canceled": Template(
+            "{tenant}: Das Abonnement ist beendet",
+            "Das Abonnement von „{tenant}“ ist beendet; nun gelten die Grenzen des kostenlosen Tarifs. Nichts wird "
+            "gelöscht, und Ihre Besucher können weiter schreiben.",
+            after="Ein Inhaber kann unter „Abrechnung“ jederzeit wieder abonnieren.",
+        ),
+        "limit_near": Template(
+            "{tenant}: {used} von {allowed} Unterhaltungen sind verbraucht",
+            "„{tenant}“ hat {used} der {allowed} Unterhaltungen begonnen, die der Tarif {plan} diesen Monat erlaubt.",
+            after="Ihre Besucher kommen immer durch. Für mehr eigene kann ein Inhaber einen größeren Tarif wählen.",
+        ),
+        "limit_reached": Template(
+            "{tenant}: Die Unterhaltungen dieses Monats sind verbraucht",
+            "„{tenant}“ hat alle {allowed} Unterhaltungen begonnen, die der Tarif {plan} in diesem Monat erlaubt. Ihre "
+            "Besucher können weiter schreiben, und Sie können alles lesen; um neue Unterhaltungen zu beantworten, "
+            "wählen Sie einen größeren Tarif.",
+            after="Das kann ein Inhaber unter „Abrechnung“. Sonst geht es weiter, wenn der Monat vorbei ist.",
+        ),
         "assigned": Template(
             "{tenant}: Gespräch {number} gehört Ihnen",
             "Das Gespräch {number} von „{tenant}“ wurde Ihnen zugewiesen.",

@@ -89,6 +89,42 @@ ENGLISH = Words(
             after="When it works again, enable it with PATCH /v1/webhooks/{webhook}, and have sent again what it "
             "missed.",
         ),
+        "trial_ending": Template(
+            "{tenant}: your trial ends on {date}",
+            "The trial of “{tenant}” on Parley ends on {date}. Without a subscription it goes on with the free plan: "
+            "nothing is deleted, but no more can be added than that plan allows.",
+            after="An owner can choose a plan under Billing. If there is a subscription already, it is charged from "
+            "that day on.",
+        ),
+        "payment_failed": Template(
+            "{tenant}: a payment failed",
+            "We could not collect the payment for the {plan} plan of “{tenant}”. It will be tried again in the next "
+            "days; until then everything goes on as before.",
+            after="An owner can change the payment method in the billing portal.",
+        ),
+        "subscription_unpaid": Template(
+            "{tenant}: the subscription is not paid",
+            "All attempts to collect the payment for “{tenant}” failed, so the free plan's limits apply now. Nothing "
+            "is deleted, and your visitors can go on writing.",
+            after="An owner can pay the open invoice in the billing portal; the plan then comes back by itself.",
+        ),
+        "subscription_canceled": Template(
+            "{tenant}: the subscription has ended",
+            "The subscription of “{tenant}” has ended, and the free plan's limits apply now. Nothing is deleted, and "
+            "your visitors can go on writing.",
+            after="An owner can subscribe again under Billing at any time.",
+        ),
+        "limit_near": Template(
+            "{tenant}: {used} of {allowed} conversations are used",
+            "“{tenant}” has opened {used} of the {allowed} conversations that the {plan} plan allows this month.",
+            after="Your visitors are always let through. For more of your own, an owner can choose a larger plan.",
+        ),
+        "limit_reached": Template(
+            "{tenant}: this month's conversations are used up",
+            "“{tenant}” has opened all {allowed} conversations that the {plan} plan allows this month. Your visitors "
+            "can go on writing, and you can read it all; to answer new conversations, choose a larger plan.",
+            after="An owner can do that under Billing. Otherwise it goes on when the month is over.",
+        ),
         "assigned": Template(
             "{tenant}: conversation {number} is yours",
             "Conversation {number} of “{tenant}” was assigned to you.",

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.billing import service as billing
 from chalicelib.contacts import service as contacts
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.changes import Actor
 from chalicelib.conversations.models import Cold
 from chalicelib.core import clock, ids
+from chalicelib.core.config import settings
 from chalicelib.core.errors import InvalidError
 from chalicelib.core.frozen import frozen
 from chalicelib.core.items import Item
@@ -17,6 +19,8 @@ from chalicelib.core.table import ConditionFailedError, Rows, StaleError, Write,
 from chalicelib.events import outbox
 from chalicelib.messages import service, store
 from chalicelib.messages.models import NewMessage, Opened
+from chalicelib.tenants import service as tenants
+from chalicelib.tenants.models import LARGER, PlanLimitError
 from chalicelib.visitors import service as visitors
 from chalicelib.visitors.models import BlockedError, IdentityRequiredError, Visitor
 from chalicelib.widgets import service as widgets
@@ -54,7 +58,8 @@ def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
     """Begin a conversation. With a `client_msg_id` seen within a day, return the one it began.
 
     One read, one write for the number, one transaction, one queue send; a second attempt, with one more read, where
-    the visitor's contact is blocked or has just been merged or deleted. Raises BlockedError and IdentityRequiredError.
+    the visitor's contact is blocked or has just been merged or deleted. Raises BlockedError, IdentityRequiredError
+    and, unless a visitor opens it, PlanLimitError.
     """
     rows, contacts_seen = tenant_rows(tenant_id), _Contacts(tenant_id)
 
@@ -62,7 +67,9 @@ def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
         guard = _guard_name(new)
         visitor_key, guard_key = visitors.visitor_key(tenant_id, new.visitor_id), rows.key(guard or "-", "-")
         widget_key = widgets.widget_key(tenant_id, new.at_widget or "-")
+        plan_key = tenants.tenant_key(tenant_id)
         wanted = [visitor_key, *([guard_key] if guard else []), *([widget_key] if new.at_widget else [])]
+        wanted += [plan_key] if settings().billing else []
         found = rows.batch_get(wanted, consistent=True)
         seen = live(found.get(guard_key), clock.now_s()) if guard else None
         if seen and (before := _opened_before(tenant_id, seen["conv"], new)):
@@ -72,7 +79,8 @@ def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
         visitor = visitors.visitor_from_row(found[visitor_key])
         if new.at_widget and widgets.requires_identity(found.get(widget_key)) and not _is_proven(new, visitor):
             raise IdentityRequiredError
-        return _open(rows, new, visitor, contacts_seen, _guarding(rows, guard, seen))
+        allowed = tenants.limits_of(found.get(plan_key)).conversations
+        return _open(rows, new, visitor, contacts_seen, allowed, _guarding(rows, guard, seen))
 
     return retrying(attempt)
 
@@ -99,13 +107,20 @@ def _is_proven(new: NewConversation, visitor: Visitor) -> bool:
     return new.proven_contact_id is not None and new.proven_contact_id == visitor.contact_id
 
 
-def _open(rows: Rows, new: NewConversation, visitor: Visitor, known: _Contacts, guarding: Guarding) -> Opened:
+def _open(
+    rows: Rows, new: NewConversation, visitor: Visitor, known: _Contacts, allowed: int | None, guarding: Guarding
+) -> Opened:
     contact_id, contact_blocked = known.now(new.hot.get("contact_id", visitor.contact_id))
     blocked = visitor.blocked or contact_blocked
     if blocked and new.by_visitor:
         raise BlockedError
     state = {"widget_id": visitor.widget_id, **new.hot, "contact_id": contact_id, "blocked": blocked}
-    begun = conversations.new_conversation(visitor.tenant_id, visitor.id, _cold(new, visitor), **state)
+    number, in_month = conversations.take_number(visitor.tenant_id)
+    held = allowed is not None and in_month > allowed
+    if held and not new.by_visitor:
+        raise PlanLimitError(f"Your plan allows {allowed} conversations a month. {LARGER}")
+    cold = _cold(new, visitor)
+    begun = conversations.new_conversation(visitor.tenant_id, visitor.id, cold, number=number, held=held, **state)
     opened, writes = _with_first_message(new, Opened(begun, None))
     writes.append(visitors.taking_from_opening_bucket(visitor) if new.by_visitor else visitors.requiring_same(visitor))
     if contact_id:
@@ -117,6 +132,8 @@ def _open(rows: Rows, new: NewConversation, visitor: Visitor, known: _Contacts, 
         known.doubted = True
         raise StaleError from None
     outbox.notify(rows, begun.id)
+    if allowed is not None:
+        billing.warn_when_near(visitor.tenant_id, in_month, allowed)
     return opened
 
 

@@ -39,6 +39,7 @@ from chalicelib.messages.models import (
     TranscriptMail,
     TranscriptMailOut,
 )
+from chalicelib.tenants.models import PlanLimitError
 
 api = Api("Messages")
 
@@ -119,6 +120,7 @@ class ThreadQuery(Request):
     body=OpenConversation,
     answer=OpenedConversationOut,
     status=201,
+    errors=(PlanLimitError,),
 )
 def open_conversation(call: Call, body: OpenConversation) -> Opened:
     """Open a conversation with a visitor, optionally with a first message."""
@@ -193,6 +195,7 @@ def list_messages(call: Call, query: ListMessages, conversation_id: str) -> Page
     body=SendMessage,
     answer=MessageOut,
     status=201,
+    errors=(PlanLimitError,),
 )
 def send_message(call: Call, body: SendMessage, conversation_id: str) -> Message:
     """Send a message to the visitor, or a note to the other agents.

@@ -24,6 +24,8 @@ from chalicelib.messages.models import (
     remember,
     remembers,
 )
+from chalicelib.tenants import service as tenants
+from chalicelib.tenants.models import LARGER, PlanLimitError
 from chalicelib.visitors.models import BlockedError
 
 KEY_REACH = 1000  # newest messages among which a client_msg_id is looked for
@@ -38,7 +40,7 @@ def send_message(tenant_id: str, conversation_id: str, new: NewMessage) -> Messa
     messages, returns the first message.
     One consistent read, one transaction conditioned on it, one queue send; a conflict reads again, up to 20 times
     within 5 s. Raises ConversationNotFoundError, also for a visitor's message to somebody else's conversation, and
-    BlockedError for a blocked one's.
+    BlockedError for a blocked one's; PlanLimitError for an answer that the plan does not allow.
     """
 
     def attempt() -> Message:
@@ -49,9 +51,19 @@ def send_message(tenant_id: str, conversation_id: str, new: NewMessage) -> Messa
             return said_before
         if found.hot.blocked and new.author.type == "visitor":
             raise BlockedError
+        if found.hot.held and new.author.type != "visitor" and not new.private:
+            _require_answerable(found)
         return _say(found, new)
 
     return retrying(attempt)
+
+
+def _require_answerable(held: Conversation) -> None:
+    """Refuse to answer what a plan does not allow this month. One read. Raises PlanLimitError."""
+    this_month = clock.rfc3339(clock.now_ms())[:7] == clock.rfc3339(held.hot.created_at)[:7]
+    if this_month and (allowed := tenants.find_limits(held.tenant_id)[0].conversations) is not None:
+        message = f"This conversation is beyond the {allowed} that your plan allows this month. {LARGER}"
+        raise PlanLimitError(f"{message} Otherwise you can answer it when the month (UTC) is over.")
 
 
 def get_thread(tenant_id: str, conversation_id: str, limit: int) -> Thread:

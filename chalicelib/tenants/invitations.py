@@ -14,6 +14,7 @@ from chalicelib.events.models import NewEvent
 from chalicelib.tenants import store
 from chalicelib.tenants.audit import commit
 from chalicelib.tenants.models import (
+    LARGER,
     MAX_MEMBERS,
     MAX_MEMBERSHIPS,
     AlreadyInvitedError,
@@ -28,6 +29,7 @@ from chalicelib.tenants.models import (
     OpenInvitation,
     OwnersOnlyError,
     Person,
+    PlanLimitError,
     Tenant,
     require_lasting,
 )
@@ -64,12 +66,19 @@ def _invite(tenant_id: str, actor: Principal, email: str, role: Role, name: str 
         raise AlreadyInvitedError(param="email")
     if tenant.members - len(expired) >= MAX_MEMBERS:
         raise MemberLimitError
+    _require_seat(tenant, tenant.members + 1 - len(expired))
     made = Invitation(ids.new("inv"), tenant_id, email, name, role, actor.id, now, now + LIFE_MS)
     event = NewEvent("member.invited", _shown(made), actor.actor)
     writes = store.changing_tenant(tenant, event, {"members": tenant.members + 1 - len(expired)})
     closing = [write for each in expired for write in store.closing(each, "revoked")]
     commit(tenant_id, [*writes, *closing, store.inviting(made)], result=made)
     return made
+
+
+def _require_seat(tenant: Tenant, members: int) -> None:
+    seats = tenant.limits.seats
+    if seats is not None and members > seats:
+        raise PlanLimitError(f"Your plan has {seats} seats, those of open invitations included: free one. {LARGER}")
 
 
 def list_invitations(tenant_id: str, query: PageQuery) -> Page[Invitation]:
@@ -182,13 +191,14 @@ def accepting(
 
     `person` is the user's row as it was read; None makes one. Commit them with `commit(tenant id, …)` inside
     `core.table.retrying`, beginning with `find_invitation`: of two at once, one joins and the other's second look
-    raises InvitationAcceptedError. Raises AlreadyMemberError and MembershipLimitError.
+    raises InvitationAcceptedError. Raises AlreadyMemberError, MembershipLimitError and PlanLimitError.
     """
     invitation, tenant = opened.invitation, opened.tenant
     if person:
         email, name = person.email, person.name  # what the write below makes sure of
     if person and tenant.id in person.memberships:
         raise AlreadyMemberError
+    _require_seat(tenant, tenant.members)  # he has one since he was invited, unless the plan has become smaller
     if person and len(person.memberships) >= MAX_MEMBERSHIPS:
         raise MembershipLimitError
     member = Member(user_id, email, name or invitation.name, invitation.role, clock.now_ms())

@@ -43,6 +43,11 @@ def list_admins(tenant_id: str) -> list[Member]:
     return [member for member in store.list_members(tenant_id)[0] if member.role >= Role.ADMIN]
 
 
+def count_members(tenant_id: str) -> int:
+    """Return how many have joined. One query."""
+    return len(store.list_members(tenant_id)[0])
+
+
 def _place(one: Member | Invitation) -> str:
     since = one.joined_at if isinstance(one, Member) else one.created_at
     return f"{since:013d}#{one.id}"

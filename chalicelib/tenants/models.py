@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
 
-from chalicelib.core.errors import ConflictError, ForbiddenError, NotFoundError
+from chalicelib.core.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
 from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Principal, Role
 
@@ -24,6 +24,17 @@ SCOPES = tuple(f"{resource}:{verb}" for resource in RESOURCES for verb in ("read
 
 
 @frozen
+class Limits:
+    """What a tenant's plan allows. None: any number, as far as the plan goes."""
+
+    seats: int | None = None  # members, those invited included
+    conversations: int | None = None  # a month
+    storage: int | None = None  # bytes
+    webhooks: int | None = None
+    request_share: int = 100  # percent of what this installation allows a tenant's users and keys in a minute
+
+
+@frozen
 class Tenant:
     """An organisation. Times are milliseconds since the epoch."""
 
@@ -38,6 +49,7 @@ class Tenant:
     members: int = 1  # those invited included
     keys: int = 0
     pos: int = 0  # of its last event; every change below it is conditioned on this
+    limits: Limits = Limits()
 
 
 @frozen
@@ -150,6 +162,17 @@ class MyTenant:
 
     tenant: Tenant
     role: Role
+
+
+LARGER = "An owner can take a larger plan: POST /v1/billing/checkout."
+
+
+class PlanLimitError(ApiError):
+    """Reading, exporting and paying always work."""
+
+    code = "plan_limit_reached"
+    status = 402
+    default_message = f"Your plan does not allow more. {LARGER}"
 
 
 class AlreadyMemberError(ConflictError):

@@ -22,6 +22,7 @@ from chalicelib.tenants.models import (
     MyTenant,
     OutlivesCallerError,
     OwnersOnlyError,
+    PlanLimitError,
     ScopeNotHeldError,
     Tenant,
 )
@@ -108,6 +109,7 @@ def list_members(_call: Call, query: PageQuery, tenant_id: str) -> Page[Member |
         MemberLimitError,
         OwnersOnlyError,
         OutlivesCallerError,
+        PlanLimitError,
         RateLimitedError,
     ),
 )

@@ -19,11 +19,12 @@ from chalicelib.tenants import store
 from chalicelib.tenants.api_keys import authenticate_key
 from chalicelib.tenants.audit import commit, notify_tenant, recording, recording_at
 from chalicelib.tenants.invitations import accepting, find_invitation
-from chalicelib.tenants.members import list_admins
+from chalicelib.tenants.members import count_members, list_admins
 from chalicelib.tenants.models import (
     MAX_MEMBERSHIPS,
     CreatedTenant,
     Language,
+    Limits,
     Member,
     MembershipLimitError,
     MyTenant,
@@ -32,16 +33,20 @@ from chalicelib.tenants.models import (
 )
 from chalicelib.tenants.schemas import MemberOut, TenantOut
 from chalicelib.tenants.store import (
+    changing_limits,
     changing_person,
     find_for_change,
+    find_limits,
     get_tenant,
     is_member,
+    limits_of,
     list_tenants,
     person_from_item,
     person_key,
     requiring_agent,
     requiring_member,
     requiring_tenant,
+    tenant_key,
 )
 
 __all__ = [
@@ -50,14 +55,18 @@ __all__ = [
     "accepting",
     "also_create",
     "authenticate_key",
+    "changing_limits",
     "changing_person",
     "commit",
+    "count_members",
     "create_tenant",
     "find_for_change",
     "find_invitation",
+    "find_limits",
     "get_person",
     "get_tenant",
     "is_member",
+    "limits_of",
     "list_admins",
     "list_my_tenants",
     "list_tenants",
@@ -70,6 +79,7 @@ __all__ = [
     "requiring_agent",
     "requiring_member",
     "requiring_tenant",
+    "tenant_key",
     "update_tenant",
 ]
 
@@ -83,6 +93,7 @@ class Started:
     writes: list[Write]
     default_widget: dict[str, Any] | None = None  # as the API shows it
     events: list[NewEvent] = field(default_factory=list)  # recorded on the tenant, behind `tenant.created`
+    limits: Limits | None = None  # what the tenant's first plan allows
 
 
 Starter = Callable[[Tenant, str | None], Started]  # the tenant and the `domain` of the request
@@ -129,6 +140,7 @@ def _create(person: Person, name: str, slug: str, language: Language, domain: st
     owner = Member(person.user_id, person.email, person.name, Role.OWNER, now)
     directory.claim_slug(slug, tenant.id, tenant.pos)
     started = [starter(tenant, domain) for starter in _starters]
+    tenant = replace(tenant, limits=next((each.limits for each in started if each.limits), tenant.limits))
     actor = {"type": "user", "id": person.user_id}
     events = [
         NewEvent("tenant.created", _shown(tenant), actor),
@@ -197,6 +209,11 @@ def _claim_slug(before: Tenant, slug: str) -> None:
         if get_tenant(before.id).pos != before.pos:
             raise StaleError from None  # perhaps it is the tenant's own by now
         raise
+
+
+def read_request_share(tenant_id: str) -> int:
+    """Return how many percent of a tenant's requests its plan allows. One read."""
+    return find_limits(tenant_id)[0].request_share
 
 
 def get_person(user_id: str) -> Person:

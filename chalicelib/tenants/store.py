@@ -5,6 +5,7 @@ conditioned on the `pos` that was read, so what was read before a change still h
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from chalicelib.core import clock, ids
@@ -14,7 +15,7 @@ from chalicelib.core.items import Item
 from chalicelib.core.table import GUARDS, TEST_SUFFIX, USERS, Key, Write, batch_get, live, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.events.models import Event, NewEvent, event_from_item
-from chalicelib.tenants.models import Invitation, Member, Person, Tenant
+from chalicelib.tenants.models import Invitation, Limits, Member, Person, Tenant
 
 AGGREGATE = "tenant"
 KEEP_CLOSED_S = 30 * 86_400  # how long a link says "accepted already" rather than "no such invitation"
@@ -44,7 +45,13 @@ def tenant_from_item(tenant_id: str, row: Item | None) -> Tenant:
         members=row["members"],
         keys=row["keys"],
         pos=row["pos"],
+        limits=limits_of(row),
     )
+
+
+def limits_of(row: Item | None) -> Limits:
+    """Read what a tenant's row says of its plan. Test data has none, and so no limits."""
+    return Limits(**(row or {}).get("lim", {}))
 
 
 def settings_of(tenant: Tenant) -> Item:
@@ -73,12 +80,37 @@ def creating_tenant(tenant: Tenant, events: Sequence[NewEvent]) -> list[Write]:
     """Return the writes of a new tenant and its first events; the second one is the slug's."""
     rows = tenant_rows(tenant.id)
     counts = {"owners": tenant.owners, "members": tenant.members, "keys": tenant.keys}
-    row = settings_of(tenant) | counts | {"c": tenant.created_at}
+    row = settings_of(tenant) | counts | {"c": tenant.created_at} | _limited(tenant.limits)
     return [
         rows.putting(AGGREGATE, "meta", row | outbox.new_aggregate(rows, AGGREGATE, len(events)), absent=True),
         claiming_slug(tenant.slug, tenant.id),
         *outbox.event_writes(rows, AGGREGATE, 0, events, keep=True),
     ]
+
+
+def changing_limits(tenant: Tenant, limits: Limits, events: Sequence[NewEvent]) -> list[Write]:
+    """Return the writes that give a tenant what another plan allows; they fail if it has changed since it was read."""
+    rows = tenant_rows(tenant.id)
+    changed = {**(_limited(limits) or {"lim": None}), "pos": tenant.pos + len(events)}
+    return [
+        rows.updating(
+            AGGREGATE, "meta", set_=changed, default=outbox.pending(rows, AGGREGATE), when={"pos": tenant.pos}
+        ),
+        *outbox.event_writes(rows, AGGREGATE, tenant.pos, events, keep=True),
+    ]
+
+
+def _limited(limits: Limits) -> Item:
+    known = {name: value for name, value in asdict(limits).items() if value is not None}
+    return {"lim": known} if limits != Limits() else {}
+
+
+def find_limits(tenant_id: str) -> tuple[Limits, int | None]:
+    """Read what a tenant's plan allows, with what `find_pos` gives. One call. Raises NotFoundError."""
+    row = tenant_rows(tenant_id).get(AGGREGATE, "meta")
+    if row is None and not tenant_id.endswith(TEST_SUFFIX):
+        raise NotFoundError
+    return limits_of(row), row["pos"] if row else None
 
 
 def claiming_slug(slug: str, tenant_id: str) -> Write:

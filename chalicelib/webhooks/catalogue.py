@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from chalicelib.billing.schemas import ChangedSubscriptionOut, PlanLimitOut
 from chalicelib.canned_responses.models import CannedResponseOut
 from chalicelib.companies.models import CompanyOut
 from chalicelib.contacts.schemas import ContactNoteOut, ContactOut, CustomAttributeOut
@@ -170,6 +171,10 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "webhook.failing": EventType("Nothing has arrived at an endpoint for a day, or for four.", FailingWebhookOut),
     "webhook.disabled": EventType("An endpoint is sent nothing more: it is gone, or failed for five days.", WebhookOut),
     "webhook.test": EventType("Sent by POST /v1/webhooks/{id}/test only; it is not in the log.", TestedWebhookOut),
+    "subscription.updated": EventType("The tenant's plan or its subscription changed.", ChangedSubscriptionOut),
+    "subscription.trial_ending": EventType("A trial ends within three days.", ChangedSubscriptionOut),
+    "plan.limit_near": EventType("80 % of what the plan allows in a month are used.", PlanLimitOut),
+    "plan.limit_reached": EventType("What the plan allows in a month is used up.", PlanLimitOut),
     "job.created": EventType("Work on many objects has begun.", JobOut),
     "job.completed": EventType("Work on many objects is done.", JobOut),
 }

@@ -6,6 +6,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Raw, Role
 from chalicelib.jobs.models import Job, JobOut
+from chalicelib.tenants.models import PlanLimitError
 from chalicelib.webhooks import deliveries, service
 from chalicelib.webhooks.models import (
     Delivery,
@@ -37,7 +38,7 @@ def list_webhooks(call: Call, query: PageQuery) -> Page[Endpoint]:
     body=CreateWebhook,
     answer=IssuedWebhookOut,
     status=201,
-    errors=(TooManyWebhooksError,),
+    errors=(PlanLimitError, TooManyWebhooksError),
 )
 def create_webhook(call: Call, body: CreateWebhook) -> IssuedEndpoint:
     """Create an endpoint. What happens from now on is sent there; the `secret` to check it with is shown this once."""

@@ -10,8 +10,10 @@ from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.http.pages import page_of
 from chalicelib.core.table import NOTHING, ConditionFailedError, StaleError, Write, retrying
 from chalicelib.tenants import service as tenants
+from chalicelib.tenants.models import LARGER, PlanLimitError
 from chalicelib.webhooks import store
 from chalicelib.webhooks.models import (
+    MAX_ENDPOINTS,
     PREVIOUS_SECRET_MS,
     Endpoint,
     IssuedEndpoint,
@@ -42,6 +44,11 @@ def list_endpoints(tenant_id: str, query: PageQuery) -> Page[Endpoint]:
     return page_of(store.list_endpoints(tenant_id), query, tenant_id, "webhooks", lambda endpoint: endpoint.id)
 
 
+def count_endpoints(tenant_id: str) -> int:
+    """Return how many endpoints a tenant has. One read."""
+    return store.count_endpoints(tenant_id)
+
+
 def get_endpoint(tenant_id: str, endpoint_id: str) -> Endpoint:
     """Return an endpoint; raises WebhookNotFoundError."""
     found = store.find_endpoint(tenant_id, endpoint_id) if ids.is_id("whk", endpoint_id) else None
@@ -53,23 +60,29 @@ def get_endpoint(tenant_id: str, endpoint_id: str) -> Endpoint:
 def create_endpoint(
     tenant_id: str, actor: Actor, url: str, events: list[str], description: str | None
 ) -> IssuedEndpoint:
-    """Make an endpoint. Raises TooManyWebhooksError."""
+    """Make an endpoint. Raises TooManyWebhooksError and PlanLimitError."""
     now = clock.now_ms()
     made = Endpoint(tenant_id, ids.new("whk"), url, tuple(events), description, now, now, _salt())
     issued = IssuedEndpoint(made)
 
     def attempt() -> IssuedEndpoint:
-        room = store.taking_quota(tenant_id)
-        record = tenants.recording(tenant_id, actor, "webhook.created", _shown(made))
+        limits, pos = tenants.find_limits(tenant_id)
+        allowed = MAX_ENDPOINTS if limits.webhooks is None else min(limits.webhooks, MAX_ENDPOINTS)
+        room = store.taking_quota(tenant_id, allowed)
+        record = tenants.recording_at(tenant_id, pos, actor, "webhook.created", _shown(made))
         try:
             tenants.commit(tenant_id, [store.putting_endpoint(made), room, *record], result=issued)
         except ConditionFailedError as exc:
             if room in exc.failed:
-                raise TooManyWebhooksError from exc
+                raise (TooManyWebhooksError if allowed == MAX_ENDPOINTS else PlanLimitError(_full(allowed))) from exc
             raise
         return issued
 
     return retrying(attempt)
+
+
+def _full(allowed: int) -> str:
+    return f"Your plan allows {allowed} webhook endpoints: delete one. {LARGER}"
 
 
 def update_endpoint(

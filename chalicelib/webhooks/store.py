@@ -91,9 +91,14 @@ def forgetting_failures(endpoint: Endpoint) -> Write:
     return tenant_rows(endpoint.tenant_id).deleting(endpoint.id, STATE)
 
 
-def taking_quota(tenant_id: str) -> Write:
+def count_endpoints(tenant_id: str) -> int:
+    """Read how many endpoints there are."""
+    return int((tenant_rows(tenant_id).get("quota", ENDPOINTS) or {"n": 0})["n"])
+
+
+def taking_quota(tenant_id: str, allowed: int) -> Write:
     """Return the write that counts one more endpoint, as long as there is room."""
-    return tenant_rows(tenant_id).updating("quota", ENDPOINTS, add={"n": 1}, at_most={"n": MAX_ENDPOINTS - 1})
+    return tenant_rows(tenant_id).updating("quota", ENDPOINTS, add={"n": 1}, at_most={"n": allowed - 1})
 
 
 def returning_quota(tenant_id: str) -> Write:

@@ -18,6 +18,7 @@ from tests.support.csv_files import EXPORT, IMPORT, uploaded_csv
 from tests.support.files import FILES, OWN_FILES, posted, started, uploaded
 from tests.support.identity import new_secret, prove, proven, signed
 from tests.support.queues import drain
+from tests.support.stripe import URLS, till_with_account
 from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_user
 from tests.support.webhooks import PUBLIC_URL, WEBHOOKS
 
@@ -507,7 +508,33 @@ def _public(url: str) -> Prepare:
 KEY, WIDGET, COMPANY = {"name": "key"}, {"name": "widget"}, {"name": "company"}
 START = {"name": "a.txt", "content_type": "text/plain", "size": 5}
 ATTRIBUTES, COMPANIES = "/v1/custom-attributes", "/v1/companies"
+
+
 # It wants what no request here causes, so that it adds nothing to what others cost.
+def _billing(method: str, url: str, body: object = None, plan: str = "") -> Prepare:
+    def prepare(world: World) -> Send:
+        till = till_with_account(world.services, world.tenant, plan)
+
+        def send() -> Answer:
+            with till.open():
+                return world.tenant.owner.client.send(method, f"/v1/billing/{url}", body)
+
+        return send
+
+    return prepare
+
+
+def _stripe_hook(world: World) -> Send:
+    till = till_with_account(world.services, world.tenant)
+    hook = till.double.hooks.take()[-1]
+
+    def send() -> Answer:
+        with till.open():
+            return till.post(hook)
+
+    return send
+
+
 WEBHOOK = {"url": PUBLIC_URL, "events": ["webhook.failing"]}
 RANGE = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z"}
 
@@ -689,6 +716,16 @@ REQUESTS: dict[str, Prepare] = {
     "POST /mail/unsubscribe": _unsubscribe("POST"),
     "GET /mail/chat": _back_to_chat,
     "GET /v1/events": _settled_events,
+    "GET /v1/billing/plans": _billing("GET", "plans"),
+    "GET /v1/billing/subscription": _billing("GET", "subscription"),
+    "PATCH /v1/billing/subscription": _billing("PATCH", "subscription", {"plan": "business"}, plan="pro"),
+    "POST /v1/billing/subscription/cancel": _billing("POST", "subscription/cancel", plan="pro"),
+    "POST /v1/billing/subscription/resume": _billing("POST", "subscription/resume", plan="pro"),
+    "POST /v1/billing/checkout": _billing("POST", "checkout", {"plan": "business", **URLS}),
+    "POST /v1/billing/portal": _billing("POST", "portal", {"return_url": "https://app.test/billing"}),
+    "GET /v1/billing/invoices": _billing("GET", "invoices"),
+    "GET /v1/billing/usage": _billing("GET", "usage"),
+    "POST /hooks/stripe": _stripe_hook,
     "GET /v1/webhooks": _v1("GET", WEBHOOKS),
     "POST /v1/webhooks": _v1("POST", WEBHOOKS, WEBHOOK),
     "GET /v1/webhooks/{webhook_id}": _on_webhook("GET"),

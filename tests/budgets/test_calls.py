@@ -185,6 +185,18 @@ BUDGETS = {
     "POST /widget/v1/page-views": "1 transact, 1 update",
     "POST /widget/v1/identify": "1 get, 1 send, 1 transact",
     "GET /v1/events": "1 batch_get, 2 query",
+    # Of the calls to AWS; those to Stripe come on top: each change locks, asks, acts, and looks again with a ticket.
+    # One batch_get of each reads the credential anew.
+    "GET /v1/billing/plans": "1 batch_get",
+    "GET /v1/billing/subscription": "1 batch_get, 1 get",
+    "PATCH /v1/billing/subscription": "4 batch_get, 5 get, 1 put, 1 query, 1 send, 2 transact, 1 update",
+    "POST /v1/billing/subscription/cancel": "1 batch_get, 3 get, 1 put, 1 query, 1 send, 2 transact, 1 update",
+    "POST /v1/billing/subscription/resume": "1 batch_get, 3 get, 1 put, 1 query, 1 transact, 2 update",
+    "POST /v1/billing/checkout": "3 batch_get, 4 get, 1 put, 1 query, 1 transact",
+    "POST /v1/billing/portal": "1 batch_get, 2 get, 1 put, 1 transact",
+    "GET /v1/billing/invoices": "1 batch_get, 1 get",
+    "GET /v1/billing/usage": "3 batch_get, 3 get",
+    "POST /hooks/stripe": "1 put, 1 send",
     "GET /v1/webhooks": "1 query",
     "POST /v1/webhooks": "1 get, 1 send, 1 transact",
     "GET /v1/webhooks/{webhook_id}": "1 get",

@@ -47,7 +47,13 @@ def name(route: Route) -> str:
     return f"{route.method} {route.path}"
 
 
-CHANGES = [route for route in routes() if reads_if_match(route)]
+# Of these each tenant has one, and it needs Stripe: tests/billing/test_routes.py asks them.
+ASKED_ELSEWHERE = {
+    "PATCH /v1/billing/subscription",
+    "POST /v1/billing/subscription/cancel",
+    "POST /v1/billing/subscription/resume",
+}
+CHANGES = [route for route in routes() if reads_if_match(route) and name(route) not in ASKED_ELSEWHERE]
 
 Make = Callable[[Organisation], str]
 

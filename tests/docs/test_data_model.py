@@ -4,12 +4,14 @@ import dataclasses
 import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jsonschema
 import pytest
 
 import app as product
 from chalicelib.auth import flush
+from chalicelib.billing import plans as billing_plans
 from chalicelib.conversations import store as conversations_store
 from chalicelib.core import aws, clock, table
 from chalicelib.core.config import settings
@@ -38,6 +40,7 @@ from tests.support.queues import drain
 from tests.support.receivers import Receiver
 from tests.support.schedules import tick
 from tests.support.settings import changed
+from tests.support.stripe import Till
 from tests.support.tables import Watch
 from tests.support.tenants import invite, new_key, new_member, new_tenant
 from tests.support.totp import with_totp
@@ -92,6 +95,7 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
     files(services)
     with changed(ALLOW_LOOPBACK_WEBHOOKS="1"):
         webhooks(services, monkeypatch)
+    billing(services)
     with changed(**{f"{kind}_REQUESTS": "1000" for kind in ("USER", "KEY", "VISITOR", "TENANT", "TENANT_VISITOR")}):
         limits()
     mails(services)
@@ -319,6 +323,27 @@ def webhooks(services: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert owner.get(WEBHOOKS).status == 200
     assert owner.delete(url).status == 204
     receiver.close()
+
+
+def billing(services: Any) -> None:
+    till = Till(services)
+    plans = billing_plans.PLANS
+    small = dataclasses.replace(plans["free"], limits=dataclasses.replace(plans["free"].limits, conversations=5))
+    metered = dataclasses.replace(plans["starter"], conversations=0)
+    with till.open(), mock.patch.dict(plans, free=small, starter=metered):
+        paying, free = new_tenant(domain=HOST), new_tenant(domain=HOST)
+        till.subscribe(paying, "starter")
+        assert paying.owner.client.post("/v1/billing/subscription/cancel").status == 200
+        new_chat(paying).begin()
+        drain(services)
+        till.pass_time(11 * 86_400 + 3600)
+        till.reconcile()  # a conversation is reported, and both trials end soon
+        till.pass_time(4 * 86_400)
+        till.reconcile()
+        chat = new_chat(free)
+        for _ in range(6):
+            chat.begin()
+            till.work()
 
 
 def limits() -> None:

@@ -20,6 +20,7 @@ EVERY = [(name, language) for name in NAMES for language in LANGUAGES]
 def mail(template: str, language: str = "en", **changed: Any) -> Mail:
     params = {"link": LINK, "tenant": "<script>{link}</script>", "role": "agent", "number": "17"}
     params |= {"host": "hooks.example.com", "webhook": "whk_x", "since": "2026-11-21T14:00:00Z"}
+    params |= {"date": "2026-12-05", "plan": "Starter", "used": "80", "allowed": "100"}
     return Mail("mail_x", "ada@example.com", template, language, params, **{"unsubscribe": UNSUBSCRIBE, **changed})
 
 

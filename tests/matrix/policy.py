@@ -50,13 +50,15 @@ PUBLIC = re.compile(
     r"|accept-invite|cognito)"
     r"|GET /auth/[a-z-]+|(GET|POST) /mail/[a-z]+|GET (/\.well-known/.+|/health.*|/docs|/v1/openapi\.json|/v1/regions)"
     r"|GET /v1/events/schemas.*"
-    r"|POST /widget/v1/sessions|GET /widget/v1/configuration/.+"
+    r"|POST /hooks/stripe|POST /widget/v1/sessions|GET /widget/v1/configuration/.+"
 )
 # A user's own account, in no tenant: each sees and changes nothing but their own.
 ACCOUNT = re.compile(r"[A-Z]+ /v1/auth/(me|sessions|change-|totp).*")
 CONFIRMED = re.compile(r"[A-Z]+ /v1/auth/(change-|totp).*")  # these ask for the password or a code as well
 NO_KEYS = {"GET /v1/tenants", "POST /v1/tenants"}  # about somebody, which a key is not; the view says so
-LIVE_ONLY = re.compile(r"[A-Z]+ /v1/(tenants|api-keys)(/.*)?")  # the tenant itself, of which there is no test copy
+LIVE_ONLY = re.compile(
+    r"[A-Z]+ /v1/(tenants|api-keys|billing)(/.*)?"
+)  # the tenant itself, of which there is no test copy
 
 Whose = Literal["own", "foreign", "missing"]
 
@@ -105,6 +107,8 @@ def role_for(route: str) -> str:
     if route in _EXCEPTIONS:
         return _EXCEPTIONS[route]
     method, _, path = route.partition(" ")
+    if path.startswith("/v1/billing"):
+        return "admin" if method == "GET" else "owner"
     if method == "GET":
         return "admin" if path.startswith(_UNSEEN) else "viewer"
     return "admin" if path.startswith(_ADMINISTRATION) else "agent"

@@ -12,7 +12,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.core.clock import rfc3339
 from chalicelib.core.items import Item
+from chalicelib.events.models import opened_in
 
 Problems = Iterator[str]
 STATUSES = ("open", "pending", "snoozed", "closed")
@@ -294,6 +296,8 @@ def counters(books: Books) -> Problems:
         counted[name] = len(books.live(prefix))
     ready = [meta for meta in books.live("fil_").values() if meta["status"] == "ready"]
     counted |= Counter(files=len(ready), file_bytes=sum(meta["size"] for meta in ready))
+    events = [event for rows in books.parts("conv_").values() for event in _events(rows)]
+    counted.update(opened_in(rfc3339(each["at"])[:7]) for each in events if each.get("ty") == "conversation.created")
     kept: Counter[str] = Counter()
     for rows in books.parts("n#").values():
         kept.update({name: value for name, value in rows["-"].items() if name not in {"pk", "sk"}})

@@ -23,6 +23,7 @@ class Services:
         self.calls: list[tuple[str, str]] = []  # every AWS call, in order
         self.units = 0.0  # write capacity used since `reset`
         self.secret = secret
+        self.secrets: dict[str, str] = {}  # others, by their ids
         self.objects = Bucket()
 
     def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
@@ -47,7 +48,7 @@ class Services:
             self.mails.append(params)
             return {"MessageId": str(len(self.mails))}
         if (service, operation) == ("secretsmanager", "get_secret_value"):
-            return {"SecretString": self.secret}
+            return {"SecretString": self.secrets.get(params["SecretId"], self.secret)}
         if (service, operation) == ("secretsmanager", "put_secret_value"):
             self.secret = params["SecretString"]
             return {}

@@ -23,6 +23,7 @@ _KINDS = [
     (r"(?<=^t#<ulid>#)\d{4}$", "<number>"),
     (r"#\d{10}$", "#<s>"),
     (r"(?<=slug#).+", "<slug>"),
+    (r"(?<=#)(cus|evt)_[A-Za-z0-9]+$", r"\1_…"),
     (r"(?<=#u#domain#).+", "<domain>"),
     (r"(?<=#u#shortcut#).+", "<shortcut>"),
     (r"(?<=#u#con-email#).+", "<e-mail>"),
@@ -36,7 +37,8 @@ _KINDS = [
     (r"(?<=#)\d+$", "<shard>"),
 ]
 _SLOT = re.compile(r"^k\d$")
-_COUNTERS = re.compile(r"^(conv_\w+|visitors|contacts|companies|files|file_bytes)$")
+_MONTHS = re.compile(r"^n_\d{4}-\d\d$")
+_COUNTERS = re.compile(r"^(conv_\w+|visitors|contacts|companies|files|file_bytes|opened_\d{4}-\d\d)$")
 
 
 def shape(key: str) -> str:
@@ -99,6 +101,8 @@ class Watch:
 def _name(attribute: str) -> str:
     if _COUNTERS.match(attribute):
         return "<counter>"
+    if _MONTHS.match(attribute):
+        return "n_<month>"
     return "<slot>" if _SLOT.match(attribute) else attribute
 
 

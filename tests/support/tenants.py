@@ -1,6 +1,6 @@
 """Users, tenants, members and keys for tests: users straight into the table, all else through the API."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.support.client import Client
@@ -57,6 +57,16 @@ def new_tenant(owner: Someone | None = None, name: str = "Acme", **more: object)
     tenant_id = answer.json["id"]
     client = owner.client.using(X_Tenant_ID=tenant_id)
     return Organisation(tenant_id, Someone(owner.user_id, owner.email, client), answer.json)
+
+
+def signed_in_again(tenant: Organisation) -> Organisation:
+    """Return the tenant with a new session of its owner's, because the one before has run out."""
+    from chalicelib.auth import sessions, store
+
+    user = store.find_user(tenant.owner.user_id)
+    assert user is not None
+    client = anonymous().using(sessions.start(user).access_token, X_Tenant_ID=tenant.id)
+    return replace(tenant, owner=replace(tenant.owner, client=client))
 
 
 def new_member(tenant: Organisation, role: str, someone: Someone | None = None) -> Someone:

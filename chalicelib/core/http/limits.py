@@ -4,6 +4,9 @@
 knew before it.
 """
 
+from collections.abc import Callable
+
+from chalicelib.core import clock
 from chalicelib.core.config import settings
 from chalicelib.core.errors import RateLimitedError
 from chalicelib.core.http.call import Call
@@ -21,6 +24,17 @@ _WHOSE = {
     "visitors": "all visitors of this site",
 }
 _leases = Leases()
+
+SHARE_KEEPS_MS = 60_000  # how long another plan may stay unknown to a warm function
+_MANY = 2000  # tenants remembered before all are forgotten
+_shares: dict[str, tuple[int, int]] = {}  # percent, and when it was read, by tenant
+_read_share: Callable[[str], int] | None = None
+
+
+def share_with(read: Callable[[str], int]) -> None:
+    """Let `read` say how many percent of a tenant's limit its plan allows. Called from app.py."""
+    global _read_share
+    _read_share = read
 
 
 def count_caller(call: Call, caller: Principal) -> None:
@@ -57,12 +71,28 @@ def _count(call: Call, name: str, subject: str) -> None:
     limit = _limit_of(name)
     if not limit:
         return
+    if name == "tenant":
+        limit = max(1, limit * _share_of(subject) // 100)
     policy = Policy(name, limit)
     standing = _leases.take(policy, subject)
     call.standings.append(standing)
     if not standing.admitted:
         message = f"Too many requests: {limit} in {policy.window_s} seconds are the limit for {_WHOSE[name]}."
         raise RateLimitedError(f"{message} Wait as long as Retry-After says.", retry_after=standing.reset_s)
+
+
+def _share_of(tenant_id: str) -> int:
+    """Return the percent that a tenant's plan allows; one read a minute in each process, where tenants pay."""
+    if _read_share is None or not settings().billing:
+        return 100
+    now = clock.now_ms()
+    share, read_at = _shares.get(tenant_id, (0, -SHARE_KEEPS_MS))
+    if now - read_at >= SHARE_KEEPS_MS:
+        if len(_shares) >= _MANY:
+            _shares.clear()
+        share = _read_share(tenant_id)
+        _shares[tenant_id] = (share, now)
+    return share
 
 
 def _limit_of(name: str) -> int:
