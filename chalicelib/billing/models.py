@@ -1,18 +1,19 @@
 """An account: what we know of a tenant's subscription; and what can be refused."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from chalicelib.billing.plans import PlanName
 from chalicelib.core.errors import ConflictError
+from chalicelib.core.frozen import frozen
 
 # `none`: neither subscribed nor on trial. The others but `trialing`, which needs no subscription here, are Stripe's.
 Status = Literal["none", "trialing", "active", "past_due", "unpaid", "paused", "incomplete", "canceled"]
 LIVE: frozenset[Status] = frozenset({"trialing", "active", "past_due"})  # what a plan is given for
 
 
-@dataclass(frozen=True)
+@frozen
 class Snapshot:
     """A subscription as Stripe has just shown it."""
 
@@ -28,7 +29,7 @@ class Snapshot:
     cancel_at: int | None  # when it ends, if somebody has canceled it
 
 
-@dataclass(frozen=True)
+@frozen
 class Report:
     """Metered conversations that are being told to Stripe: a step is repeated as it is until it is known to be done."""
 
@@ -38,7 +39,7 @@ class Report:
     at: int  # milliseconds
 
 
-@dataclass(frozen=True)
+@frozen
 class Account:
     """A tenant's billing as of the last look at Stripe. Times are milliseconds."""
 
@@ -67,7 +68,7 @@ class Account:
         return self.subscription_id is not None and self.status in LIVE
 
 
-@dataclass(frozen=True)
+@frozen
 class Invoice:
     """An invoice as Stripe has it. Amounts are in the smallest unit of the currency, times milliseconds."""
 

@@ -4,9 +4,9 @@ Prices are in cents of `CURRENCY`. A price that customers have is never changed 
 who has the old one keeps it.
 """
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
+from chalicelib.core.frozen import frozen
 from chalicelib.tenants.models import Limits
 
 PlanName = Literal["free", "starter", "pro", "business"]
@@ -22,7 +22,7 @@ NEAR_PERCENT = 80  # of a limit, from which a tenant is warned
 _GB = 1_000_000_000
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """A plan. One that costs something includes `conversations` a month, and each more is metered."""
 

@@ -4,16 +4,16 @@ While a signing secret is rotated there are two, and a hook signed with either i
 """
 
 import json
-from dataclasses import dataclass
 
 from chalicelib.core import aws, clock
 from chalicelib.core.config import settings
 from chalicelib.core.errors import UnavailableError
+from chalicelib.core.frozen import frozen
 
 REFRESH_MS = 300_000  # how long a new secret may stay unknown to a warm function
 
 
-@dataclass(frozen=True)
+@frozen
 class StripeKeys:
     """What proves us to Stripe, and Stripe to us."""
 

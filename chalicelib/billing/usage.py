@@ -1,12 +1,12 @@
 """What a tenant uses of its plan. Conversations are counted from their events, each exactly once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chalicelib.billing.plans import PLANS, Plan, PlanName
 from chalicelib.core import clock
 from chalicelib.core.errors import FieldError
+from chalicelib.core.frozen import frozen
 from chalicelib.core.table import tenant_rows
 from chalicelib.events import counters
 from chalicelib.events.models import opened_in
@@ -22,7 +22,7 @@ _FREE = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Usage:
     """What is used now; conversations, since the month began (UTC)."""
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - not the built-in one
 
 from chalicelib.core.errors import UnavailableError
+from chalicelib.core.frozen import frozen
 
 Params = dict[str, Any]
 Proceed = Callable[[], Params]
@@ -49,7 +49,7 @@ class Interceptor(Protocol):
 interceptors: list[Interceptor] = []
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """Where a service is asked: in an AWS region, at an address. Empty: this function's own, AWS's own."""
 
