@@ -32,6 +32,7 @@ _DEFAULTS = {
     "PARLEY_ALLOW_LOOPBACK_WEBHOOKS": "1",
     "PARLEY_SIGNUP": "open",
     "PARLEY_INDEX_SHARDS": "1",
+    "PARLEY_BILLING": "stripe",
 }
 
 

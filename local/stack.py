@@ -125,14 +125,16 @@ class _Stack:
         return self._exit_code
 
     async def _begin(self, gateway: Gateway, app: ChaliceApp) -> None:
-        """Put the demo data in, then let the world see that the stack is ready."""
+        """Put the plans and the demo data in, then let the world see that the stack is ready."""
         demo = self._settings.data / "demo.json"
+        plans = asyncio.create_task(asyncio.to_thread(self._offer_plans))
         if self._settings.seed and not demo.exists():
             await asyncio.to_thread(self._seed)
         elif demo.exists():
             from local.demo import refresh
 
             refresh(self._settings.data, self._settings.base_url)
+        await plans
         gateway.ready = True
         self._say(welcome(self._settings.base_url, self._settings.data, set(app.routes), demo))
         log.info("ready after %.1f s", time.monotonic() - self._started)
@@ -150,6 +152,15 @@ class _Stack:
         except Exception:
             log.exception("the demo data could not be made")
             self._say(f"The demo data could not be made; see {self._settings.data / 'logs' / 'parley.log'}")
+
+    def _offer_plans(self) -> None:
+        from chalicelib.billing.offering import offer_plans
+
+        try:
+            offer_plans()
+        except Exception:
+            log.exception("the plans could not be put into Stripe's double")
+            self._say(f"Billing does not work; see {self._settings.data / 'logs' / 'parley.log'}")
 
     async def _watch(self) -> None:
         """A part that ends takes the stack with it: half a stack only confuses."""
