@@ -89,10 +89,6 @@ crashes: setup ## Every fault at every call of every write, and all pairs of the
 fuzz: setup ## 100,000 made-up requests by eight principals: no 5xx, no answer that is not documented
 	@PARLEY_FUZZ=100000 $(PYTEST) tests/fuzz/test_requests.py
 
-.PHONY: mutants
-mutants: setup ## Change the code of keys, cursors, idempotency and log-in in thousands of ways: tests must notice (hours)
-	@$(VENV)/bin/mutmut run --max-children $(WORKERS) && $(VENV)/bin/mutmut export-cicd-stats && $(VENV)/bin/mutmut results
-
 .PHONY: regions
 regions: setup ## Run two regions side by side: search each for the other's data, lose one and restore it (WORDS=1000)
 	@exec $(PY) -m bench.regions --words $(WORDS)
@@ -103,7 +99,7 @@ package: venv ## Build what is deployed, in dist/<region>-<stage>/ (REGION="eu1 
 
 .PHONY: clean
 clean: ## Remove the local stack's data, build output and caches; keep what was installed
-	@rm -rf .local dist .chalice/deployments .mypy_cache .pytest_cache .hypothesis mutants .ruff_cache .import_linter_cache
+	@rm -rf .local dist .chalice/deployments .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	@find . \( -name .venv -o -name .venv-ministack -o -name node_modules -o -name .wheels -o -name .git \) -prune \
 	  -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
