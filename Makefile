@@ -97,6 +97,20 @@ regions: setup ## Run two regions side by side: search each for the other's data
 package: venv ## Build what is deployed, in dist/<region>-<stage>/ (REGION="eu1 us1" STAGE=prod; all regions unless told)
 	@$(PY) -m infra.package --stage $(STAGE) $(if $(REGION),--region $(REGION))
 
+DEPLOY = $(PY) -m infra.deploy $@ --region $(or $(REGION),$(error Which region? REGION=eu1)) --stage $(STAGE)
+
+.PHONY: deploy
+deploy: package ## Deploy a stage to a region: REGION=eu1 STAGE=prod; shows what would change, and asks (YES=1: doesn't)
+	@$(DEPLOY) $(if $(YES),--yes)
+
+.PHONY: diff
+diff: package ## Tell what a deploy would change
+	@$(DEPLOY)
+
+.PHONY: destroy
+destroy: venv ## Delete a stage's application stack; with DATA=1, and its name typed, the data stack. The data stays
+	@$(DEPLOY) $(if $(DATA),--data)
+
 .PHONY: clean
 clean: ## Remove the local stack's data, build output and caches; keep what was installed
 	@rm -rf .local dist .chalice/deployments .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache

@@ -1,0 +1,225 @@
+"""`make deploy` into ministack's CloudFormation: both stacks, a conversation through them, updates, going back.
+
+What ministack cannot do, and which test covers it otherwise, is in docs/deploying.md.
+"""
+
+import json
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra import archive, clients, deploy, smoke
+from infra.lambda_like import runnable_copy
+from infra.package import CODE, Package, address, targets
+from infra.template import dump, load
+from local.engines import CREDENTIAL
+from local.ministack import start_ministack, wait_for_ministack
+from tests.support.receivers import Receiver
+
+pytestmark = [pytest.mark.packaging, pytest.mark.stack, pytest.mark.xdist_group("packaging")]
+
+Json = dict[str, Any]
+SITE = {"Origin": "https://www.example.com"}
+SECONDS = 60
+TABLE = "parley-prod-main"
+
+
+@dataclass
+class Cloud:
+    """An emulated account, and the folder that `make package` has filled for it."""
+
+    endpoint: str
+    dist: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.dist / "eu1-prod"
+
+    def run(self, command: str, *options: str, answers: tuple[str, ...] = ()) -> int:
+        """Run the operator's command, with what they type."""
+        typed = iter(answers)
+        url = f"{self.endpoint}/_aws/execute-api/{{RestAPIId}}/api"
+        more = ["--dist", str(self.dist), "--smoke-url", url, "--emulated", *options]
+        return deploy.main([command, "--region", "eu1", *more], lambda _question: next(typed))
+
+    def client(self, service: str) -> Any:
+        return clients.client(service, "eu-central-1")
+
+    def statuses(self) -> dict[str, str]:
+        pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()
+        return {stack["StackName"]: stack["StackStatus"] for page in pages for stack in page["Stacks"]}
+
+    def output(self, name: str) -> str:
+        return deploy.read("eu1", "prod", self.dist).app.outputs()[name]
+
+    def call(self, method: str, path: str, body: object = None, token: str = "", **headers: str) -> Json:
+        url = f"{self.endpoint}/_aws/execute-api/{self.output('RestAPIId')}/api{path}"
+        sent = {"Content-Type": "application/json", **headers}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, sent, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                found: Json = json.loads(answer.read() or "{}")
+                return found
+        except urllib.error.HTTPError as exc:
+            raise AssertionError(f"{method} {path}: {exc.code} {exc.read().decode()}") from exc
+
+    def mailed_token(self, address: str) -> str:
+        with urllib.request.urlopen(f"{self.endpoint}/_ministack/ses/messages", timeout=10) as answer:
+            accounts = json.loads(answer.read())["messages"].values()
+        mails = [json.dumps(mail) for account in accounts for mail in account]
+        found = [re.search(r"token=([A-Za-z0-9_-]+)", mail) for mail in mails if address in mail]
+        return next((match[1] for match in found if match), "")
+
+
+def awaited(look: Callable[[], Any]) -> Any:
+    """Look until there is something. Queues, functions and mails take their time."""
+    until = time.monotonic() + SECONDS
+    while not (found := look()):
+        assert time.monotonic() < until, "it did not come"
+        time.sleep(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A fresh account with a packaged stage of which the native parts run on this machine."""
+    work = tmp_path_factory.mktemp("deploy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", CREDENTIAL)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIAL)
+        engine = start_ministack(work / "state")
+        patch.setenv("AWS_ENDPOINT_URL", engine.endpoint)
+        clients.client.cache_clear()
+        (target,) = targets(["eu1"], "prod", package)
+        folder = address(package, target, work / "dist")
+        task = runnable_copy(package.zip, work / "task")
+        archive.compile_bytecode(task, f"{sys.version_info.major}.{sys.version_info.minor}")
+        archive.write_zip(task, folder / CODE)
+        # The one thing that a deployed stage refuses and this test needs: a receiver on this machine.
+        template = load(folder / "app.yaml")
+        for resource in template["Resources"].values():
+            if resource["Type"] == "AWS::Lambda::Function":
+                resource["Properties"]["Environment"]["Variables"]["PARLEY_ALLOW_LOOPBACK_WEBHOOKS"] = "1"
+        (folder / "app.yaml").write_text(dump(template))
+        wait_for_ministack(engine)
+        found = Cloud(engine.endpoint, work / "dist")
+        found.client("sesv2").create_email_identity(EmailIdentity="no-reply@example.com")
+        yield found
+        engine.stop()
+        clients.client.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def deployed(cloud: Cloud) -> Cloud:
+    assert cloud.run("deploy", "--yes") == 0
+    return cloud
+
+
+# These build upon each other, as an operator's days do.
+
+
+def test_a_deploy_that_is_not_confirmed_changes_nothing(cloud: Cloud, capsys: Any) -> None:
+    assert cloud.run("diff") == 0
+    assert "AWS::DynamoDB::Table" in capsys.readouterr().out
+    assert cloud.run("deploy", answers=("no",)) == 1
+    assert "CREATE_COMPLETE" not in cloud.statuses().values()
+
+
+def test_both_stacks_come_up_and_the_api_is_ready(deployed: Cloud) -> None:
+    assert deployed.statuses() == {"parley-prod-data": "CREATE_COMPLETE", "parley-prod-app": "CREATE_COMPLETE"}
+    assert deployed.call("GET", "/health/ready")["status"] == "ok"
+
+
+def test_the_readmes_conversation_and_a_webhook_go_through_the_deployed_stacks(deployed: Cloud) -> None:
+    me, password = "ana@example.com", "correct horse battery"
+    deployed.call("POST", "/v1/auth/register", {"email": me, "password": password})
+    token = awaited(lambda: deployed.mailed_token(me))  # events queue, dispatcher, mail queue, SES
+    deployed.call("POST", "/v1/auth/verify-email", {"token": token})
+    user = deployed.call("POST", "/v1/auth/login", {"email": me, "password": password})["access_token"]
+    tenant = deployed.call("POST", "/v1/tenants", {"name": "Example GmbH"}, user)
+    key = deployed.call("POST", "/v1/api-keys", {"name": "My server"}, user)["secret"]
+    deployed.call("POST", "/v1/domains", {"domain": "www.example.com"}, key)
+    receiver = Receiver()
+    deployed.call("POST", "/v1/webhooks", {"url": receiver.url, "events": ["message.created"]}, key)
+    session = deployed.call(
+        "POST", "/widget/v1/sessions", {"client_token": tenant["default_widget"]["client_token"]}, **SITE
+    )
+    begun = deployed.call("POST", "/widget/v1/conversations", {"message": {"content": "Hi!"}}, session["token"], **SITE)
+    messages = f"conversations/{begun['conversation']['id']}/messages"
+    deployed.call("POST", f"/v1/{messages}", {"content": "Ask away!"}, key)
+    seen = deployed.call("GET", f"/widget/v1/{messages}?after_seq=1", None, session["token"], **SITE)
+    assert [message["content"] for message in seen["data"]] == ["Ask away!"]
+    got = awaited(lambda: len(receiver.got) >= 2 and [json.loads(body) for _, body in receiver.got])
+    assert {event["data"]["message"]["content"] for event in got} == {"Hi!", "Ask away!"}
+    receiver.close()
+
+
+def test_nothing_new_is_no_change(deployed: Cloud, capsys: Any) -> None:
+    assert deployed.run("diff") == 0
+    assert capsys.readouterr().out.count("no changes") == 2
+
+
+def test_an_index_that_is_added_keeps_the_data(deployed: Cloud) -> None:
+    count = deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"]
+    assert count > 0
+    template = yaml.safe_load(dump(load(deployed.folder / "stateful.yaml")))
+    table = template["Resources"]["Table"]["Properties"]
+    table["AttributeDefinitions"].append({"AttributeName": "x_pk", "AttributeType": "S"})
+    keys = [{"AttributeName": "x_pk", "KeyType": "HASH"}]
+    table["GlobalSecondaryIndexes"].append(
+        {"IndexName": "extra", "KeySchema": keys, "Projection": {"ProjectionType": "KEYS_ONLY"}}
+    )
+    (deployed.folder / "stateful.yaml").write_text(dump(template))
+    assert deployed.run("deploy", "--yes") == 0
+    indexes = deployed.client("dynamodb").describe_table(TableName=TABLE)["Table"]["GlobalSecondaryIndexes"]
+    assert "extra" in {index["IndexName"] for index in indexes}
+    assert deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"] >= count
+
+
+def test_a_failing_smoke_test_takes_the_application_back(
+    deployed: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def timeout() -> int:
+        name = deployed.output("APIHandlerName")
+        seconds: int = deployed.client("lambda").get_function_configuration(FunctionName=name)["Timeout"]
+        return seconds
+
+    before = (deployed.folder / "app.yaml").read_text()
+    changed = load(deployed.folder / "app.yaml")
+    changed["Resources"]["APIHandler"]["Properties"]["Timeout"] = 27
+    (deployed.folder / "app.yaml").write_text(dump(changed))
+    met: list[int] = []
+
+    def broken(_url: str, **_options: object) -> list[str]:
+        met.append(timeout())
+        return ["it is broken"]
+
+    monkeypatch.setattr(smoke, "failures", broken)
+    assert deployed.run("deploy", "--yes") == 1
+    (deployed.folder / "app.yaml").write_text(before)
+    assert (met, timeout()) == ([27], 28)
+    assert "it is broken" in capsys.readouterr().err
+    assert deployed.call("GET", "/health/ready")["status"] == "ok"
+
+
+def test_the_data_is_not_touched_without_its_typed_name_and_stays_even_then(deployed: Cloud) -> None:
+    count = deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"]
+    assert deployed.run("destroy", answers=("no",)) == 1
+    assert deployed.statuses()["parley-prod-app"].endswith("_COMPLETE")
+    assert deployed.run("destroy", "--data", answers=("yes", "prod")) == 1
+    assert set(deployed.statuses()) == {"parley-prod-data"}
+    assert deployed.run("destroy", "--data", answers=("yes", "eu1-prod")) == 0
+    assert deployed.statuses() == {}
+    assert deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"] == count
