@@ -73,7 +73,7 @@ def deploy(deployment: Deployment, ask: Ask, smoke_url: str = "", *, emulated: b
     outputs = deployment.app.outputs()
     for name, value in sorted(outputs.items()):
         print(f"{name:<24} {value}")
-    url = (smoke_url or parameters["ApiUrl"]).format(**outputs)
+    url = smoke_url.format(**outputs) or smoke_address(outputs, parameters["ApiUrl"], is_new=before is None)
     print(f"Asking {url} whether it works")
     found = smoke.failures(url, emulated=emulated)
     if not found:
@@ -82,6 +82,11 @@ def deploy(deployment: Deployment, ask: Ask, smoke_url: str = "", *, emulated: b
     print("\n".join(["It does not work:", *found]), file=sys.stderr)
     _go_back(deployment, before)
     return 1
+
+
+def smoke_address(outputs: dict[str, str], api_url: str, *, is_new: bool) -> str:
+    """Return where to ask whether a stack works: no domain can lead to a new one yet, so that is asked directly."""
+    return outputs["EndpointURL"].rstrip("/") if is_new else api_url
 
 
 def upload(deployment: Deployment) -> tuple[Template, dict[str, str]]:

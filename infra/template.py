@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from chalice.package import YAMLTemplateSerializer
 from samtranslator.translator.transform import transform
 
 from infra import permissions
@@ -125,6 +124,24 @@ def dump(template: Template) -> str:
     return yaml.dump(template, Dumper=_Dumper, allow_unicode=True, width=120)
 
 
+# libyaml's, where yaml was built with it, is seven times as quick: the application's template has 500 kB.
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # one of two bases
+    """Reads short tags such as !Sub."""
+
+
+def _long_form(loader: Any, name: str, node: yaml.Node) -> Template:  # noqa: ANN401 - either loader
+    key = name if name in {"Ref", "Condition"} else f"Fn::{name}"
+    if isinstance(node, yaml.ScalarNode):
+        text: str = loader.construct_scalar(node)
+        return {key: text.split(".", 1) if name == "GetAtt" else text}
+    if isinstance(node, yaml.SequenceNode):
+        return {key: loader.construct_sequence(node, deep=True)}
+    return {key: loader.construct_mapping(node, deep=True)}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
 def load(file: Path) -> Template:
     """Read a template; short tags such as !Sub become their long form."""
-    return dict(YAMLTemplateSerializer().load_template(file.read_text(), str(file)))
+    return dict(yaml.load(file.read_text(), Loader=_Loader))  # noqa: S506 - a safe loader with tags

@@ -12,9 +12,9 @@ from infra.template import Template, load
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all packaging tests to one worker: they share one build."""
+    """Give all packaging tests to one worker: they share one build. With a stack besides they have another group."""
     for item in items:
-        if item.get_closest_marker("packaging"):
+        if item.get_closest_marker("packaging") and not item.get_closest_marker("stack"):
             item.add_marker(pytest.mark.xdist_group("packaging"))
 
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ import pytest
 import yaml
 
 from infra import archive, clients, deploy, smoke
+from infra.dependencies import LAMBDA
 from infra.lambda_like import runnable_copy
 from infra.package import CODE, Package, address, targets
+from infra.stacks import Stack
 from infra.template import dump, load
 from local.engines import CREDENTIAL
 from local.ministack import start_ministack, wait_for_ministack
 from tests.support.receivers import Receiver
 
-pytestmark = [pytest.mark.packaging, pytest.mark.stack, pytest.mark.xdist_group("packaging")]
+pytestmark = [pytest.mark.packaging, pytest.mark.stack, pytest.mark.xdist_group("deploy")]
 
 Json = dict[str, Any]
 SITE = {"Origin": "https://www.example.com"}
@@ -58,11 +61,12 @@ class Cloud:
         pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()
         return {stack["StackName"]: stack["StackStatus"] for page in pages for stack in page["Stacks"]}
 
-    def output(self, name: str) -> str:
-        return deploy.read("eu1", "prod", self.dist).app.outputs()[name]
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        return Stack("parley-prod-app", "eu-central-1").outputs()
 
     def call(self, method: str, path: str, body: object = None, token: str = "", **headers: str) -> Json:
-        url = f"{self.endpoint}/_aws/execute-api/{self.output('RestAPIId')}/api{path}"
+        url = f"{self.endpoint}/_aws/execute-api/{self.outputs['RestAPIId']}/api{path}"
         sent = {"Content-Type": "application/json", **headers}
         if token:
             sent["Authorization"] = f"Bearer {token}"
@@ -105,7 +109,8 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         (target,) = targets(["eu1"], "prod", package)
         folder = address(package, target, work / "dist")
         task = runnable_copy(package.zip, work / "task")
-        archive.compile_bytecode(task, f"{sys.version_info.major}.{sys.version_info.minor}")
+        if (running := f"{sys.version_info.major}.{sys.version_info.minor}") != LAMBDA.python:
+            archive.compile_bytecode(task, running)
         archive.write_zip(task, folder / CODE)
         # The one thing that a deployed stage refuses and this test needs: a receiver on this machine.
         template = load(folder / "app.yaml")
@@ -140,6 +145,11 @@ def test_a_deploy_that_is_not_confirmed_changes_nothing(cloud: Cloud, capsys: An
 def test_both_stacks_come_up_and_the_api_is_ready(deployed: Cloud) -> None:
     assert deployed.statuses() == {"parley-prod-data": "CREATE_COMPLETE", "parley-prod-app": "CREATE_COMPLETE"}
     assert deployed.call("GET", "/health/ready")["status"] == "ok"
+
+
+def test_a_new_stack_is_asked_at_the_address_it_has_before_any_domain(deployed: Cloud) -> None:
+    direct = f"https://{deployed.outputs['RestAPIId']}.execute-api.eu-central-1.amazonaws.com/api"
+    assert deploy.smoke_address(deployed.outputs, "https://api.example.com", is_new=True) == direct
 
 
 def test_the_readmes_conversation_and_a_webhook_go_through_the_deployed_stacks(deployed: Cloud) -> None:
@@ -188,11 +198,31 @@ def test_an_index_that_is_added_keeps_the_data(deployed: Cloud) -> None:
     assert deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"] >= count
 
 
+def test_an_update_that_fails_is_told_and_undone_and_ends_the_deploy(deployed: Cloud, capsys: Any) -> None:
+    file = deployed.folder / "stateful.yaml"
+    before = file.read_text()
+    changed = load(file)
+    changed["Resources"]["MailQueue"]["Properties"]["VisibilityTimeout"] = 181
+    unusable = {"Type": "AWS::SQS::Queue", "DependsOn": "MailQueue", "Properties": {"VisibilityTimeout": 999_999}}
+    changed["Resources"]["Unusable"] = unusable
+    file.write_text(dump(changed))
+    assert deployed.run("deploy", "--yes") == 1
+    file.write_text(before)
+    told = capsys.readouterr()
+    assert re.search(r"UPDATE_COMPLETE +MailQueue\n(.*\n)*.*UPDATE_FAILED +Unusable  Invalid value", told.out)
+    assert "parley-prod-data is in UPDATE_ROLLBACK_COMPLETE" in told.err
+    assert "parley-prod-app" not in told.out
+    sqs = deployed.client("sqs")
+    url = sqs.get_queue_url(QueueName="parley-prod-mail")["QueueUrl"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    assert found == {"VisibilityTimeout": "180"}
+
+
 def test_a_failing_smoke_test_takes_the_application_back(
     deployed: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     def timeout() -> int:
-        name = deployed.output("APIHandlerName")
+        name = deployed.outputs["APIHandlerName"]
         seconds: int = deployed.client("lambda").get_function_configuration(FunctionName=name)["Timeout"]
         return seconds
 
@@ -200,16 +230,16 @@ def test_a_failing_smoke_test_takes_the_application_back(
     changed = load(deployed.folder / "app.yaml")
     changed["Resources"]["APIHandler"]["Properties"]["Timeout"] = 27
     (deployed.folder / "app.yaml").write_text(dump(changed))
-    met: list[int] = []
+    met: list[tuple[str, int]] = []
 
-    def broken(_url: str, **_options: object) -> list[str]:
-        met.append(timeout())
+    def broken(url: str, **_options: object) -> list[str]:
+        met.append((url, timeout()))
         return ["it is broken"]
 
     monkeypatch.setattr(smoke, "failures", broken)
-    assert deployed.run("deploy", "--yes") == 1
+    assert deployed.run("deploy", "--yes", "--smoke-url", "") == 1
     (deployed.folder / "app.yaml").write_text(before)
-    assert (met, timeout()) == ([27], 28)
+    assert (met, timeout()) == ([("https://api.eu1.example.com", 27)], 28)
     assert "it is broken" in capsys.readouterr().err
     assert deployed.call("GET", "/health/ready")["status"] == "ok"
 
