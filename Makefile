@@ -17,7 +17,7 @@ WORDS ?= 1000
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: PORT=8000 PARLEY_DATA=.local PARLEY_SEED=none (run), PYTHON=python3.x (first set-up), WORKERS=2 (tests),"
 	@echo "  REGION=eu1 STAGE=prod (package), KILLS=100 (kill), WORDS=1000 (regions)"
@@ -84,6 +84,10 @@ kill: setup ## Kill the whole stack under load, again and again (KILLS=100), and
 .PHONY: crashes
 crashes: setup ## Every fault at every call of every write, and all pairs of them in a message and a webhook
 	@$(PYTEST) -m crashes tests/crashes
+
+.PHONY: billing-histories
+billing-histories: setup ## 10,000 made-up histories of a subscription: what we know ends as what Stripe has
+	@PARLEY_EXAMPLES=10 $(PYTEST) tests/billing/test_histories.py
 
 .PHONY: fuzz
 fuzz: setup ## 100,000 made-up requests by eight principals: no 5xx, no answer that is not documented

@@ -50,6 +50,7 @@ LONGEST = {
     "test_crashes.py",
     "test_data_model.py",
     "test_demo.py",
+    "test_histories.py",
     "test_races.py",
     "test_runs.py",
 }

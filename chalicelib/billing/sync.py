@@ -35,10 +35,11 @@ def due_at(account: Account, now: int) -> int | None:
     """Return when to look at an account again: each hour while it is paid, each day otherwise, or never."""
     if account.live:
         return now + HOUR_MS
+    moments = [now + DAY_MS] if account.customer_id else []  # who may have subscribed, unheard
     if account.subscription_id is None and now < account.trial_until:
         warning = account.trial_until - WARN_MS
-        return warning if now < warning else account.trial_until
-    return now + DAY_MS if account.customer_id else None
+        moments.append(warning if now < warning else account.trial_until)
+    return min(moments, default=None)
 
 
 def sync(tenant_id: str) -> Account:

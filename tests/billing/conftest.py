@@ -8,6 +8,8 @@ from tests.support.aws import Services
 from tests.support.stripe import Till
 from tests.support.tenants import Organisation, new_tenant
 
+pytest.register_assert_rewrite("tests.billing.histories")  # what differs stands in the failure then
+
 
 @pytest.fixture
 def till(services: Services) -> Iterator[Till]:
