@@ -77,8 +77,9 @@ class _Recorder:
         if operation == "batch_get_item":  # the visitor, and whether the conversation has been opened before: it hasn't
             return {"Responses": {TABLE: [self._visitor]}}
         if operation == "update_item":
-            self._number += 1
-            return {"Attributes": {"n": {"N": str(self._number)}}}
+            self._number += 1  # the conversation's, of all and of its month
+            asked = params["ExpressionAttributeNames"].values()
+            return {"Attributes": {name: {"N": str(self._number)} for name in asked}}
         if operation == "query":  # custom attributes that are defined: none
             return {"Items": []}
         return {}

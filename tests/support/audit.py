@@ -12,6 +12,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from ulid import ULID
+
 from chalicelib.core.clock import rfc3339
 from chalicelib.core.items import Item
 from chalicelib.events.models import opened_in
@@ -67,6 +69,12 @@ def _events(rows: dict[str, Item]) -> list[Item]:
 def _position(row: Item) -> int:
     position: int = row["pos"]
     return position
+
+
+def _opened_at(conversation_id: str, rows: dict[str, Item]) -> int:
+    """Return when a conversation was opened, in milliseconds: its event says it, and its id where that was removed."""
+    said = [int(row["at"]) for row in _events(rows) if row.get("ty") == "conversation.created"]
+    return said[0] if said else int(ULID.from_str(conversation_id.removeprefix("conv_")).timestamp * 1000)
 
 
 def _ended(meta: Item) -> bool:
@@ -296,8 +304,7 @@ def counters(books: Books) -> Problems:
         counted[name] = len(books.live(prefix))
     ready = [meta for meta in books.live("fil_").values() if meta["status"] == "ready"]
     counted |= Counter(files=len(ready), file_bytes=sum(meta["size"] for meta in ready))
-    events = [event for rows in books.parts("conv_").values() for event in _events(rows)]
-    counted.update(opened_in(rfc3339(each["at"])[:7]) for each in events if each.get("ty") == "conversation.created")
+    counted.update(opened_in(rfc3339(_opened_at(pk, books.part(pk)))[:7]) for pk in books.of("conv_"))
     kept: Counter[str] = Counter()
     for rows in books.parts("n#").values():
         kept.update({name: value for name, value in rows["-"].items() if name not in {"pk", "sk"}})
