@@ -106,7 +106,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         FIND_FILES,
         files("DeleteObject"),
         files("GetObject", "GetObjectVersion", below=("files",)),
-        files("ListMultipartUploadParts", "PutObject", below=("exports",)),
+        files("GetObject", "ListMultipartUploadParts", "PutObject", below=("exports",)),
     ),
     "send_mail": (
         consume("mail"),

@@ -6,7 +6,8 @@ from chalicelib.contacts.words import words_of
 from chalicelib.core.errors import ConflictError, InvalidError, NotFoundError
 from chalicelib.core.frozen import frozen
 
-IMPORT_JOB, EXPORT_JOB = "contact.import", "contact.export"
+IMPORT_JOB = "contact.import"
+EXPORT_JOB = "contact.export"
 MAX_ATTRIBUTES_BYTES = 8192
 MAX_DEFINITIONS = 100
 MAX_OTHERS = 10  # e-mail addresses, and external ids, that a contact has taken over from merged ones

@@ -461,11 +461,11 @@ class TestRender:
             "missing": [],
         }
 
-    def test_a_key_answers_under_its_own_name_and_test_data_under_the_tenants(self, tenant):
+    def test_a_key_answers_under_its_author_name_and_test_data_under_the_tenants(self, tenant):
         for mode in ("live", "test"):
-            key = new_key(tenant, name="Bot", mode=mode)
+            key = new_key(tenant, name="Bot", author_name="Ada", mode=mode)
             made = new_canned_response(key, content="{{agent.name}} of {{tenant.name}}")["id"]
-            assert rendered(key, made)["content"] == "Bot of Acme"
+            assert rendered(key, made)["content"] == "Ada of Acme"
 
     def test_no_body_is_needed(self, owner, found):
         assert owner.post(at("/{id}/render", found["id"])).json == {"content": "Hi there", "missing": []}

@@ -107,7 +107,7 @@ class TestRender:
     def test_test_data_is_rendered_for_test_data_only(self, tenant, owner, conversation, response):
         key, chat = new_test_site(tenant)
         mine, theirs = new_canned_response(key, TEXT)["id"], chat.begin()
-        assert render(key, theirs, mine).json["content"] == "Hi there <>, #1: test, Acme"
+        assert render(key, theirs, mine).json["content"] == "Hi there <>, #1: Acme, Acme"
         for client, pair in ((key, (conversation, mine)), (key, (theirs, response)), (owner, (theirs, response))):
             assert render(client, *pair).status == 404
 

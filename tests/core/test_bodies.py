@@ -1,6 +1,7 @@
 """Bodies and queries that nobody should send: each is a 4xx that says what is wrong, on every route, never a 5xx."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -8,6 +9,7 @@ from chalicelib.core import ids
 from chalicelib.core.http.route import Route
 from tests.support.chats import ORIGIN, Chat, new_chat, new_site, reply
 from tests.support.client import Answer, Client
+from tests.support.settings import changed
 from tests.support.tenants import Organisation, anonymous, new_tenant
 
 
@@ -56,13 +58,13 @@ def made() -> list[tuple[Organisation, Chat]]:
 
 
 @pytest.fixture
-def callers(
-    made: list[tuple[Organisation, Chat]],
-) -> tuple[Organisation, Chat]:  # made once, as the table lives as long
+def callers(made: list[tuple[Organisation, Chat]]) -> Iterator[tuple[Organisation, Chat]]:
+    """A tenant and its visitor, made once, as the table lives as long. With billing, or its routes say that first."""
     if not made:
         tenant = new_site()
         made.append((tenant, new_chat(tenant)))
-    return made[0]
+    with changed(BILLING="stripe"):
+        yield made[0]
 
 
 def caller(route: Route, callers: tuple[Organisation, Chat]) -> Client:

@@ -1,10 +1,13 @@
 """Every test here works on the real engine with stand-ins for the other services, and asks as everybody."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.matrix.test_matrix import ROUTES_A_STAGE, Stage
 from tests.support.aws import Services
 from tests.support.gateway import door
+from tests.support.settings import changed
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +34,10 @@ def playing(services: Services, _stages: list[Stage]) -> Stage:
         _stages.append(Stage())
     _stages[-1].played += 1
     return _stages[-1]
+
+
+@pytest.fixture
+def paying() -> Iterator[None]:
+    """Switch billing on, as routes about money say first that it is off."""
+    with changed(BILLING="stripe"):
+        yield

@@ -60,6 +60,7 @@ WITH_BODY = [name for name, route in routes().items() if route.body is not None]
 
 
 @pytest.mark.parametrize("name", WITH_BODY)
+@pytest.mark.usefixtures("paying")
 def test_a_body_that_breaks_servers_is_refused(services, gateway, playing, name):
     sent = Recipe(name, playing.tenant, services).fresh(playing.chat if is_visitors(name) else None)
     client = playing.everybody["visitor" if is_visitors(name) else "owner"].client

@@ -3,6 +3,7 @@
 import re
 from email import message_from_string, policy
 from email.utils import getaddresses
+from string import Formatter
 
 import pytest
 from hypothesis import HealthCheck, example, given
@@ -24,6 +25,14 @@ nasty = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_f
 injection = st.builds(lambda a, end, b: f"{a}{end}Bcc: eve@example.com{b}", nasty, st.sampled_from(ENDS), nasty)
 texts = st.one_of(nasty, injection)
 emails = TypeAdapter(Email)
+# All that some template is told.
+NAMED = {
+    name
+    for template in WORDS["en"].templates.values()
+    for text in (template.subject, template.before, template.after, template.footer)
+    for _, name, _, _ in Formatter().parse(text)
+    if name
+}
 patiently = trying(
     deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )  # the machine may be busy
@@ -41,8 +50,7 @@ class TestSubjectsAndNames:
     )
     @example(tenant="Acme\r\nBcc: eve@example.com\x00\u2028", language="en", template="invitation")
     def test_a_tenants_name_stays_in_its_header(self, tenant, language, template):
-        params = {"link": "https://api.test/?token=a", "tenant": tenant, "role": tenant, "number": tenant}
-        params |= {"host": tenant, "webhook": tenant, "since": tenant}
+        params = {"link": "https://api.test/?token=a"} | dict.fromkeys(NAMED - {"link"}, tenant)
         with changed(MAIL_FROM="Parley <no-reply@parley.test>"):
             asked = workers.request_for(
                 mail(

@@ -13,6 +13,7 @@ import pytest
 
 import app as product
 from chalicelib.core import aws
+from chalicelib.core.config import settings
 from chalicelib.mail import sns_gateway
 from infra import permissions
 from infra.dependencies import ROOT
@@ -26,7 +27,7 @@ from tests.support.files import FILES, png, posted
 from tests.support.mails import Post, identified
 from tests.support.people import new_email, registered
 from tests.support.permissions import granted, running
-from tests.support.queues import deliver, drain
+from tests.support.queues import deliver, drain, take
 from tests.support.regions import DIRECTORY, make_tables, two_regions
 from tests.support.schedules import tick
 from tests.support.settings import changed
@@ -58,6 +59,7 @@ def calls(scenario, client, services, monkeypatch):  # noqa: F811 - asked for it
         owner.post("/v1/conversations/bulk", {"filter": filters, "set": {"priority": "low"}})
     drain(services)
     slugs_in_a_directory(services)
+    an_export_that_nobody_knows_to_be_complete(owner, services)
     with later(91 * DAY_MS):
         tick(product.rotate_signing_keys)
     return recorded.seen
@@ -74,6 +76,26 @@ def slugs_in_a_directory(services):
         drain(services)
         tenant.owner.client.patch(tenant.url, {"slug": f"{tenant.created['slug']}-2"})
         drain(services)
+
+
+def an_export_that_nobody_knows_to_be_complete(owner, services):
+    """The process dies after S3 has made the object: the next one finds it."""
+
+    def dying(_service, operation, _params, proceed):
+        answer = proceed()
+        if operation == "complete_multipart_upload":
+            raise ConnectionError
+        return answer
+
+    assert owner.post("/v1/contacts", {"name": "Kim"}).status == 201
+    assert owner.post("/v1/contacts/export").status == 202
+    bodies = take(services, settings().events_queue_url)
+    aws.interceptors.append(dying)
+    undone = deliver(product.dispatch_events, bodies)
+    aws.interceptors.remove(dying)
+    assert undone
+    assert deliver(product.dispatch_events, undone) == []
+    drain(services)
 
 
 def test_nothing_is_allowed_that_nothing_needs(calls):
