@@ -66,10 +66,18 @@ _overtaken = st.tuples(st.just("look"), st.tuples(_changes, _all_hooks, _look).m
 _undone: st.SearchStrategy[Step] = st.just(
     ("in_turn", [("cancel",), ("look", [("resume",), ("send_all",), ("look", [])])])
 )
-FIRST = st.tuples(st.just("subscribe"), _plans, st.sampled_from([GOOD_CARD, GOOD_CARD, FAILING_CARD]))
-STEPS = st.lists(st.one_of(_changes, _some_hooks, _look, _overtaken, _undone), min_size=1, max_size=5)
-HISTORIES = st.tuples(FIRST, STEPS).map(lambda drawn: [drawn[0], *drawn[1]])
-CHANGES = st.tuples(FIRST, st.lists(_changes, max_size=6)).map(lambda drawn: [drawn[0], *drawn[1]])
+# A card that does not pay, at the end of what is paid for.
+_unpaid: st.SearchStrategy[Step] = st.just(
+    ("in_turn", [("use_card", "pm_card_chargeCustomerFail"), ("pass_time", 31 * DAY), ("pass_time", 2 * HOUR)])
+)
+_begun = st.tuples(st.just("subscribe"), _plans, st.sampled_from([GOOD_CARD, GOOD_CARD, FAILING_CARD]))
+# Most begin once the trial without a card is over, and pay at once.
+FIRST = st.tuples(st.sampled_from([0, 13 * DAY, 15 * DAY]).map(lambda seconds: ("pass_time", seconds)), _begun).map(
+    list
+)
+STEPS = st.lists(st.one_of(_changes, _unpaid, _some_hooks, _look, _overtaken, _undone), min_size=1, max_size=5)
+HISTORIES = st.tuples(FIRST, STEPS).map(lambda drawn: [*drawn[0], *drawn[1]])
+CHANGES = st.tuples(FIRST, st.lists(st.one_of(_changes, _unpaid), max_size=5)).map(lambda drawn: [*drawn[0], *drawn[1]])
 
 
 class World:
@@ -179,14 +187,14 @@ class World:
         service.change_plan(self.tenant.id, plan)
 
     def _change_plan_there(self, plan: str) -> None:
-        items = self._subscription()["items"]["data"]
+        items = self._chosen()["items"]["data"]
         prices = self.till.double.account.ledger.of_kind("price")
         price = next(each for each in prices if each["lookup_key"] == PLANS[plan].seat_key)  # type: ignore[index]
         seat = next(each for each in items if each["price"]["recurring"]["usage_type"] == "licensed")
         self._update({"items": [{"id": seat["id"], "price": price["id"], "quantity": seat["quantity"]}]})
 
     def _buy_seats(self, quantity: int) -> None:
-        items = self._subscription()["items"]["data"]
+        items = self._chosen()["items"]["data"]
         seat = next(each for each in items if each["price"]["recurring"]["usage_type"] == "licensed")
         self._update({"items": [{"id": seat["id"], "quantity": quantity}]})
 
@@ -197,7 +205,7 @@ class World:
         self._update({"cancel_at_period_end": False})
 
     def _cancel_now(self) -> None:
-        self.client.subscriptions.cancel(self._subscription()["id"])
+        self.client.subscriptions.cancel(self._chosen()["id"])
 
     def _use_card(self, token: str) -> None:
         card = self.client.payment_methods.attach(token, {"customer": self.customer_id})
@@ -211,7 +219,7 @@ class World:
         self.till.pass_time(seconds)
 
     def _update(self, wanted: dict[str, Any]) -> None:
-        self.client.subscriptions.update(self._subscription()["id"], wanted)
+        self.client.subscriptions.update(self._chosen()["id"], wanted)
 
     # What becomes of hooks and of those who look.
 
@@ -290,6 +298,11 @@ class World:
         """Return the subscription that counts: the newest that is alive, else the newest."""
         found = list(self.till.double.account.ledger.of_kind("subscription"))
         return next((each for each in found if each["status"] in LIVE), found[0] if found else {})
+
+    def _chosen(self) -> Object:
+        if not (found := self._subscription()):
+            raise Refused("There is nothing to change.")
+        return found
 
     def _truth(self) -> dict[str, Any]:
         found = self._subscription()
