@@ -4,6 +4,7 @@ What ministack cannot do, and which test covers it otherwise, is in docs/deployi
 """
 
 import json
+import os
 import re
 import sys
 import time
@@ -104,6 +105,8 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.setenv("AWS_ACCESS_KEY_ID", CREDENTIAL)
         patch.setenv("AWS_SECRET_ACCESS_KEY", CREDENTIAL)
         engine = start_ministack(work / "state")
+        for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")]:
+            patch.delenv(name)  # other tests of this process have an engine of their own
         patch.setenv("AWS_ENDPOINT_URL", engine.endpoint)
         clients.client.cache_clear()
         (target,) = targets(["eu1"], "prod", package)
