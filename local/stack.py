@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import os
 import signal
 import socket
 import sys
@@ -154,6 +155,8 @@ class _Stack:
             self._say(f"The demo data could not be made; see {self._settings.data / 'logs' / 'parley.log'}")
 
     def _offer_plans(self) -> None:
+        if os.environ["PARLEY_BILLING"] != "stripe":
+            return
         from chalicelib.billing.offering import offer_plans
 
         try:

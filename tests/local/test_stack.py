@@ -165,7 +165,9 @@ def gone(pid: int) -> bool:
 
 
 def test_everything_is_there_again_after_sigkill_and_gone_after_sigterm(start):
-    first = start(PARLEY_VISITOR_BURST="7", AWS_PROFILE="production", AWS_ACCESS_KEY_ID="AKIAREAL")
+    first = start(
+        PARLEY_BILLING="off", PARLEY_VISITOR_BURST="7", AWS_PROFILE="production", AWS_ACCESS_KEY_ID="AKIAREAL"
+    )
     printed = first.await_ready()
     assert f"http://127.0.0.1:{first.port}/_local/mail" in printed
     assert f"http://127.0.0.1:{first.port}/_local/stripe" in printed
@@ -183,17 +185,16 @@ def test_everything_is_there_again_after_sigkill_and_gone_after_sigterm(start):
     first.end(signal.SIGKILL)
     eventually(lambda: all(gone(pid) for pid in children))
 
-    second = start(port=first.port)
+    second = start(port=first.port, PARLEY_BILLING="off")
     second.await_ready()
     assert second.get("/known/me") == {"known": True}
     assert second.get("/known/other") == {"known": False}
-    assert second.get("/_local/mail")["data"] == [mail]
+    assert mail in second.get("/_local/mail")["data"]  # perhaps again: the queue's last second may be lost
     assert second.get("/facts")["secret"] == facts["secret"]
     assert stripe_of(second).customers.retrieve(customer.id).name == "Ada"
-    # Of the plans that each start puts in, too: once, and in whatever order.
-    eventually(lambda: {"customer.created", "product.created"} <= set(second.get("/hooks")["told"]))
+    eventually(lambda: second.get("/hooks") == {"told": ["customer.created"]})
     second.get("/remember/more", "PUT")
-    eventually(lambda: len(second.get("/_local/mail")["data"]) == 2)
+    eventually(lambda: "token=more" in {each["text"].strip() for each in second.get("/_local/mail")["data"]})
 
     children = second.children()
     assert second.end(signal.SIGTERM)[0] == 0
