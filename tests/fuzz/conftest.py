@@ -28,12 +28,16 @@ def _stages() -> list[Stage]:
 
 
 @pytest.fixture
-def playing(services: Services, _stages: list[Stage]) -> Stage:
+def playing(services: Services, _stages: list[Stage]) -> Iterator[Stage]:
     """Two tenants and everybody, for one more route."""
     if not _stages or _stages[-1].played == ROUTES_A_STAGE:
         _stages.append(Stage())
-    _stages[-1].played += 1
-    return _stages[-1]
+    stage = _stages[-1]
+    stage.played += 1
+    yield stage
+    # A required attribute that was made up would refuse every contact that the next route's request needs.
+    if any(each["required"] for each in stage.tenant.owner.client.get("/v1/custom-attributes").json["data"]):
+        _stages.clear()
 
 
 @pytest.fixture

@@ -148,6 +148,7 @@ class TestDemoData:
         demo.refresh = lambda _data, base_url: self.refreshed.append(base_url)
         self.refreshed: list[str] = []
         monkeypatch.setitem(sys.modules, "local.demo", demo)
+        monkeypatch.setenv("PARLEY_BILLING", "off")
         said: list[str] = []
         nothing: Any = None
         gateway: Any = types.SimpleNamespace(ready=False)
