@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from chalicelib.core import clock
 from chalicelib.core.errors import ConflictError, InvalidError, NotFoundError
 from chalicelib.core.frozen import frozen
-from chalicelib.core.http import Response
+from chalicelib.core.http import Request, Response
 from chalicelib.core.http.schema import Timestamp
 
 Status = Literal["open", "pending", "snoozed", "closed"]
@@ -216,6 +216,13 @@ _SHOWN_HOT = [
     "closed_at",
 ]
 _SHOWN_COLD = ["subject", "summary", "page_url", "referrer_url", "user_agent", "visitor_ip", "trust_uploads"]
+
+
+class RateConversation(Request):
+    """What the visitor thought of it."""
+
+    score: int = Field(ge=1, le=5)
+    comment: str | None = Field(default=None, max_length=2000)
 
 
 def preview(content: str) -> str:

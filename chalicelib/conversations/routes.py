@@ -15,6 +15,7 @@ from chalicelib.conversations.models import (
     ConversationOut,
     NotAMemberError,
     Priority,
+    RateConversation,
     Status,
     Tags,
     ViewerAssignedError,
@@ -235,6 +236,19 @@ def assign_conversation(call: Call, body: AssignConversation, conversation_id: s
 def read_conversation(call: Call, conversation_id: str) -> Conversation:
     """Mark all of the visitor's messages as read."""
     return service.mark_read(call.tenant_id, conversation_id, call.principal.actor, call.if_match)
+
+
+@api.post(
+    "/v1/conversations/{conversation_id}/rate",
+    body=RateConversation,
+    answer=ConversationOut,
+    **_WRITING,
+)
+def rate_conversation(call: Call, body: RateConversation, conversation_id: str) -> Conversation:
+    """Record how the visitor rated a conversation elsewhere, such as in a survey. It replaces an earlier rating."""
+    return service.rate_conversation(
+        call.tenant_id, conversation_id, body.score, body.comment, call.principal.actor, call.if_match
+    )
 
 
 @api.post(

@@ -119,7 +119,7 @@ def mark_read_by_visitor(
     return _change_own(tenant_id, conversation_id, own, lambda found: _hot(found, visitor_unread_count=0))
 
 
-def rate_conversation(
+def rate_own_conversation(
     tenant_id: str,
     conversation_id: str,
     visitor_id: str,
@@ -127,9 +127,22 @@ def rate_conversation(
     comment: str | None,
     proven_contact_id: str | None = None,
 ) -> Conversation:
-    """Record what the visitor thought, 1 to 5; a second rating replaces the first."""
+    """Record what the visitor says he thought, 1 to 5; a second rating replaces the first."""
     own = visitor_id, proven_contact_id
     return _change_own(tenant_id, conversation_id, own, lambda found: _cold(found, rating=rating_text(score, comment)))
+
+
+def rate_conversation(
+    tenant_id: str,
+    conversation_id: str,
+    score: int,
+    comment: str | None,
+    actor: Actor,
+    expected_version: int | None = None,
+) -> Conversation:
+    """Record what the visitor told somebody else, 1 to 5; a second rating replaces the first."""
+    rating = rating_text(score, comment)
+    return _change(tenant_id, conversation_id, actor, lambda found: _cold(found, rating=rating), expected_version)
 
 
 def update_conversation(

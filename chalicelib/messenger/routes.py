@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from chalicelib.conversations import service as conversations
-from chalicelib.conversations.models import Conversation, MergeInProgressError
+from chalicelib.conversations.models import Conversation, MergeInProgressError, RateConversation
 from chalicelib.core.errors import RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Raw, Request
 from chalicelib.core.http.access import OriginNotAllowedError
@@ -94,13 +94,6 @@ class ListOwnMessages(Request):
     after_seq: int = Field(default=0, ge=0)
     limit: int = Field(default=100, ge=1, le=100)
     cursor: str | None = Field(default=None, max_length=500)
-
-
-class RateConversation(Request):
-    """What the visitor thought of it."""
-
-    score: int = Field(ge=1, le=5)
-    comment: str | None = Field(default=None, max_length=2000)
 
 
 class OwnTranscriptQuery(Request):
@@ -257,7 +250,7 @@ def read_own_conversation(call: Call, conversation_id: str) -> Conversation:
 def rate_conversation(call: Call, body: RateConversation, conversation_id: str) -> Conversation:
     """Rate a conversation, 1 to 5. A second rating replaces the first."""
     visitor = call.principal
-    return conversations.rate_conversation(
+    return conversations.rate_own_conversation(
         call.tenant_id, conversation_id, visitor.id, body.score, body.comment, visitor.contact_id
     )
 

@@ -669,6 +669,7 @@ REQUESTS: dict[str, Prepare] = {
     "DELETE /v1/conversations/{conversation_id}": _on_conversation("DELETE"),
     "POST /v1/conversations/{conversation_id}/close": _close,
     "POST /v1/conversations/{conversation_id}/reopen": _reopen,
+    "POST /v1/conversations/{conversation_id}/rate": _on_conversation("POST", "/rate", {"score": 4}),
     "POST /v1/conversations/{conversation_id}/snooze": _on_conversation(
         "POST", "/snooze", {"until": "2199-01-01T00:00:00Z"}
     ),

@@ -157,6 +157,7 @@ BUDGETS = {
     "DELETE /v1/conversations/{conversation_id}": "1 query, 2 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/close": "1 query, 1 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/reopen": "1 query, 1 send, 1 transact",
+    "POST /v1/conversations/{conversation_id}/rate": "1 query, 1 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/snooze": "1 query, 1 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/assign": "1 query, 1 send, 1 transact",
     "POST /v1/conversations/{conversation_id}/read": "1 query, 1 send, 1 transact",

@@ -1,4 +1,4 @@
-"""Conversations: list, retrieve, update, close, reopen, snooze, assign, read."""
+"""Conversations: list, retrieve, update, close, reopen, snooze, rate, assign, read."""
 
 import re
 from typing import Any
@@ -24,6 +24,7 @@ WRITES: list[tuple[str, str, Any]] = [
     ("POST", "/{id}/close", None),
     ("POST", "/{id}/reopen", None),
     ("POST", "/{id}/snooze", {"until": TOMORROW}),
+    ("POST", "/{id}/rate", {"score": 4}),
     ("POST", "/{id}/assign", {"assigned_to": None}),
     ("POST", "/{id}/read", None),
 ]
@@ -414,6 +415,26 @@ class TestSnooze:
     def test_bad_input_names_the_field(self, tenant, found, until):
         answer = tenant.owner.client.post(f"{URL}/{found}/snooze", {"until": until})
         assert (answer.status, answer.params) == (422, {"until"})
+
+
+class TestRate:
+    def test_it_is_the_rating_that_the_visitor_sees_too(self, tenant, chat, found):
+        chat.client.post(f"/widget/v1/conversations/{found}/rate", {"score": 2})
+        answer = tenant.owner.client.post(f"{URL}/{found}/rate", {"score": 5, "comment": "On the phone: all good"})
+        assert (answer.status, answer.json["rating"]["score"]) == (200, 5)
+        own = chat.client.get(f"/widget/v1/conversations/{found}").json
+        assert (own["rating"]["score"], own["rating"]["comment"]) == (5, "On the phone: all good")
+
+    def test_whoever_comes_too_late_changes_nothing(self, tenant, chat, found):
+        old = tenant.owner.client.get(f"{URL}/{found}").headers["ETag"]
+        chat.client.post(f"/widget/v1/conversations/{found}/rate", {"score": 2})
+        assert tenant.owner.client.post(f"{URL}/{found}/rate", {"score": 5}, If_Match=old).status == 412
+        assert conversation(tenant.owner.client, found)["rating"]["score"] == 2
+
+    @pytest.mark.parametrize("score", [0, 6, "x", None, 2.5])
+    def test_bad_input_names_the_field(self, tenant, found, score):
+        answer = tenant.owner.client.post(f"{URL}/{found}/rate", {"score": score})
+        assert (answer.status, answer.params) == (422, {"score"})
 
 
 class TestAssign:
