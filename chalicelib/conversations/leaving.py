@@ -38,19 +38,21 @@ def on_event(event: Event) -> None:
 def unassign_next(job: Job) -> Step:
     """Give the next conversation of somebody who may not have it to nobody."""
     user_id = job.args["user_id"]
-    turn, _, after = (job.cursor or "0 ").partition(" ")
     if job.cursor is None and _may_answer(job.tenant_id, user_id):
         return Step(finished=True)  # an agent again meanwhile
-    status = STATUSES[int(turn) % len(STATUSES)]
-    found = store.next_of_owner(job.tenant_id, status, user_id, after)
-    if found is None:
-        return Step(cursor=f"{int(turn) + 1} ", finished=int(turn) + 1 == ROUNDS * len(STATUSES))
+    place, _, after = (job.cursor or "0.0 ").partition(" ")
+    turn, status = map(int, place.split("."))
+    while (found := store.next_of_owner(job.tenant_id, STATUSES[status], user_id, after)) is None:
+        status, after = status + 1, ""
+        if status == len(STATUSES):
+            return Step(cursor=f"{turn + 1}.0 ", finished=turn + 1 == ROUNDS)
+    place = f"{turn}.{status}"
     before = store.find(job.tenant_id, found)
     if not isinstance(before, Conversation) or before.hot.assigned_to != user_id:
-        return Step(cursor=f"{turn} {found}")
+        return Step(cursor=f"{place} {found}")
     nobodys = replace(before, hot=replace(before.hot, assigned_to=None))
     writes = changing(before, nobodys, events_of(before, nobodys, SYSTEM))
-    return Step(writes, done=1, cursor=f"{turn} {found}", changed=(found,))
+    return Step(writes, done=1, cursor=f"{place} {found}", changed=(found,))
 
 
 def _may_answer(tenant_id: str, user_id: str) -> bool:
