@@ -26,7 +26,7 @@ from chalicelib.contacts import routes as contacts_routes
 from chalicelib.contacts.merging import MERGE_JOB
 from chalicelib.contacts.models import EXPORT_JOB, IMPORT_JOB
 from chalicelib.contacts.service import BLOCK_JOB, DELETE_JOB
-from chalicelib.conversations import bulk, deletion, leaving, merges, reindexing
+from chalicelib.conversations import bulk, deletion, following, leaving, merges, reindexing
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.searching import search_texts_with
@@ -56,6 +56,11 @@ from chalicelib.messages import store as messages_store
 from chalicelib.messenger import routes as messenger_routes
 from chalicelib.notifications import routes as notifications_routes
 from chalicelib.notifications import service as notifications
+from chalicelib.tags import routes as tags_routes
+from chalicelib.tags import service as tags
+from chalicelib.teams import leaving as teams_leaving
+from chalicelib.teams import routes as teams_routes
+from chalicelib.teams import service as teams
 from chalicelib.tenants import mails as tenants_mails
 from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
@@ -97,6 +102,8 @@ APIS = [
     widgets_routes.public_api,
     canned_responses_routes.api,
     companies_routes.api,
+    tags_routes.api,
+    teams_routes.api,
     contacts_routes.api,
     contacts_routes.attributes_api,
     visitors_routes.api,
@@ -131,7 +138,8 @@ jobs.run_in_stages(
     MERGE_JOB, cascades.remove_words, cascades.move_notes, visitors_merges.follow_contact, merges.follow_contact
 )
 jobs.run_in_stages(DELETE_JOB, cascades.delete_notes, visitors_merges.follow_contact, merges.follow_contact)
-jobs.run_in_stages(BLOCK_JOB, merges.follow_block)
+for kind in (BLOCK_JOB, merges.COMPANY_JOB):
+    jobs.run_in_stages(kind, merges.follow_state)
 jobs.run_in_stages(VISITOR_JOB, merges.follow_visitor)
 jobs.run_in_stages(messages_merging.MERGE_JOB, messages_merging.move_messages, messages_merging.move_files)
 jobs.run_in_stages(bulk.BULK_JOB, bulk.collect, bulk.change_next)
@@ -139,6 +147,8 @@ jobs.run_in_stages(deletion.DELETE_JOB, deletion.remove_rows, files_cascades.del
 jobs.run_in_stages(FOLLOW_JOB, cascades.follow_company)
 jobs.run_in_stages(reindexing.INDEX_JOB, reindexing.index_next)
 jobs.run_in_stages(leaving.UNASSIGN_JOB, leaving.unassign_next)
+jobs.run_in_stages(tags.FOLLOW_JOB, following.follow_tag)
+jobs.run_in_stages(teams.FOLLOW_JOB, following.follow_team)
 
 # As workers, these are imported where they work.
 
@@ -174,6 +184,8 @@ CONSUMERS = (
     tenants_slugs.on_event,
     jobs.on_event,
     leaving.on_event,
+    teams_leaving.on_event,
+    merges.on_event,
     notifications.on_event,
     files_workers.on_event,
     webhooks_mails.on_event,

@@ -97,6 +97,11 @@ class Contact:
     pos: int = 1
 
     @property
+    def state(self) -> tuple[bool, str | None]:
+        """What its conversations have from it: whether it is blocked, and its company."""
+        return self.blocked, self.company_id
+
+    @property
     def version(self) -> int:
         """What the ETag shows: every change has an event, so the newest event's position."""
         return self.pos

@@ -77,13 +77,13 @@ def get_for_change(tenant_id: str, contact_id: str) -> Contact:
     return found
 
 
-def requiring_contact(tenant_id: str, contact_id: str, *, blocked: bool | None = None) -> Write:
+def requiring_contact(tenant_id: str, contact_id: str, state: tuple[bool, str | None] | None = None) -> Write:
     """Return the condition that a contact is live, for a transaction that links something to it.
 
-    Without it a link could be made behind the back of a merge or deletion that has already passed. `blocked` also
-    requires that it is blocked, or that it is not, for what has to be as its contact is.
+    Without it a link could be made behind the back of a merge or deletion that has already passed. `state` also
+    requires whether it is blocked and which company it is of, for what has to be as its contact is.
     """
-    return store.requiring_live(tenant_id, contact_id, blocked=blocked)
+    return store.requiring_live(tenant_id, contact_id, state)
 
 
 def contact_key(tenant_id: str, contact_id: str) -> Key:

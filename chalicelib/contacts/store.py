@@ -118,9 +118,12 @@ def burying(before: Contact, left: Mapping[str, Any], event: NewEvent) -> list[W
     ]
 
 
-def requiring_live(tenant_id: str, contact_id: str, *, blocked: bool | None = None) -> Write:
-    """Return the condition that a contact is there and neither merged nor deleted, and `blocked` or not."""
-    when = _LIVE if blocked is None else {**_LIVE, "blocked": blocked or None}
+def requiring_live(tenant_id: str, contact_id: str, state: tuple[bool, str | None] | None = None) -> Write:
+    """Return the condition that a contact is there and neither merged nor deleted.
+
+    With a `state`, also that it is blocked or not, and of a company or of none.
+    """
+    when = {**_LIVE, **({"blocked": state[0] or None, "company_id": state[1]} if state else {})}
     return tenant_rows(tenant_id).checking(contact_id, "meta", when=when, exists=True)
 
 

@@ -12,12 +12,14 @@ from chalicelib.conversations import store
 from chalicelib.conversations.changes import events_of
 from chalicelib.conversations.listing import ListConversations, list_conversations
 from chalicelib.conversations.models import Conversation, NotAMemberError, ViewerAssignedError
-from chalicelib.conversations.service import changing, with_wanted
+from chalicelib.conversations.service import MAX_WRITES, changing, new_tags, new_team, with_wanted
 from chalicelib.core.errors import InvalidError
 from chalicelib.core.http import Role
-from chalicelib.core.table import transact
+from chalicelib.core.table import ConditionFailedError, StaleError, retrying, transact
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.models import Job, Step
+from chalicelib.tags.naming import Naming, all_known
+from chalicelib.teams import service as teams
 from chalicelib.tenants import members
 from chalicelib.tenants import service as tenants
 
@@ -33,18 +35,32 @@ def start_bulk_update(
 ) -> Job:
     """Start the job that changes the conversations with these ids, or those that the filters list.
 
-    Raises NotAMemberError and ViewerAssignedError. A read where there is an assignee, one transaction, one queue send.
+    Raises NotAMemberError, ViewerAssignedError, TagBusyError and InvalidError. A read where there is an assignee and
+    one where there is a team, one transaction, one queue send; a read and a transaction more for tags not known yet.
     """
+    if wanted.get("team_id") is not None and teams.find_team(tenant_id, wanted["team_id"]) is None:
+        raise teams.no_such_team("set.team_id")
     if refused := _refusal(tenant_id, wanted.get("assigned_to")):
         raise refused(param="set.assigned_to")
     args = {"set": json.dumps(wanted), "actor": json.dumps(dict(actor))}
     if filters is not None:
         args["filter"] = json.dumps(filters)
-    job, writes = jobs.starting(tenant_id, BULK_JOB, args, actor)
-    writes += [jobs.keeping(job, number, part) for number, part in enumerate(_parts(list(dict.fromkeys(ids))))]
-    transact(writes, result=job)
-    jobs.started(job)
-    return job
+    naming = Naming(tenant_id, dict(actor))
+
+    def attempt() -> Job:
+        job, writes = jobs.starting(tenant_id, BULK_JOB, args, actor)
+        writes += [jobs.keeping(job, number, part) for number, part in enumerate(_parts(list(dict.fromkeys(ids))))]
+        named = set(wanted.get("add_tags", ())) - set(wanted.get("remove_tags", ()))
+        writes += naming.writes(named, room=MAX_WRITES - 1 - len(writes))
+        try:
+            transact(writes, result=job)
+        except ConditionFailedError:
+            raise StaleError from None
+        jobs.started(job)
+        naming.committed()
+        return job
+
+    return retrying(attempt)
 
 
 def collect(job: Job) -> Step:
@@ -92,11 +108,14 @@ def _change(job: Job, conversation_id: str) -> Step:
         return Step(counted={"refused": 1})  # it would have too many tags
     if after == before:
         return Step(counted={"unchanged": 1})
-    checks = []
+    tags, team = new_tags(before, after), new_team(before, after)
+    if not all_known(job.tenant_id, tags) or (team and teams.find_team(job.tenant_id, team.key.sk) is None):
+        return Step(counted={"refused": 1})  # a tag or the team is gone, or about to be
+    checks = [*Naming(job.tenant_id, actor).writes(tags, room=0), *([team] if team else [])]
     if after.hot.assigned_to not in (None, before.hot.assigned_to):
         if _refusal(job.tenant_id, after.hot.assigned_to):
             return Step(counted={"refused": 1})  # no member any more
-        checks = [tenants.requiring_agent(job.tenant_id, str(after.hot.assigned_to))]
+        checks.append(tenants.requiring_agent(job.tenant_id, str(after.hot.assigned_to)))
     writes = [*changing(before, after, events_of(before, after, actor)), *checks]
     return Step(writes, counted={"updated": 1}, changed=(before.id,))
 

@@ -77,8 +77,8 @@ def events_of(before: Conversation, after: Conversation, actor: Actor) -> list[N
         found.append((_STATUS_EVENTS[after.hot.status], {"status", "closed_at", "snoozed_until"}, counts))
     elif "snoozed_until" in changed:
         found.append(("conversation.snoozed", {"snoozed_until"}, {}))
-    if "assigned_to" in changed:
-        found.append(("conversation.assigned", {"assigned_to"}, {}))
+    if assigned := changed & {"assigned_to", "team_id"}:
+        found.append(("conversation.assigned", assigned, {}))
     if "rating" in changed:
         found.append(("conversation.rated", {"rating"}, {}))
     if "unread_count" in changed and after.hot.unread_count == 0:

@@ -1,8 +1,8 @@
 """Lists of conversations: which index serves which filter, and what is left to be dropped afterwards.
 
-A visitor's, contact's, widget's, tag's or assignee's list is usually short: up to 400 are read and sorted exactly.
-A longer one is walked in the order of creation. All others come from the activity index, where an entry may be up to
-a minute behind.
+The list of a visitor, contact, company, widget, team, tag or assignee is usually short: up to 400 are read and sorted
+exactly. A longer one is walked in the order of creation. All others come from the activity index, where an entry may be
+up to a minute behind.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from chalicelib.conversations import searching, store
-from chalicelib.conversations.models import INDEX_LAG_MS, STATUSES, Conversation, Priority, Status
+from chalicelib.conversations.models import INDEX_LAG_MS, STATUSES, Cold, Conversation, Priority, Status
 from chalicelib.core import clock
 from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.http.pages import page_of
@@ -21,11 +21,13 @@ from chalicelib.core.items import Item
 from chalicelib.core.listing import Source, page_of_source, uncounted
 from chalicelib.core.table import Key, tenant_rows
 from chalicelib.events import counters
+from chalicelib.tags.models import folded
 
 SORTED_EXACTLY = 400
 READ_WHOLE = 50  # conversations that one BatchGet brings with both their rows
 UNASSIGNED = "unassigned"
 _NAME = "conversations"
+_COLD = {"tag": "tag", "com": "company_id", "team": "team_id"}  # filters by the kind of their list
 
 Keep = Callable[[Conversation], bool]
 
@@ -39,7 +41,11 @@ class ListConversations(PageQuery):
     )
     visitor_id: str | None = Field(default=None, min_length=1, max_length=40)
     contact_id: str | None = Field(default=None, min_length=1, max_length=40)
+    company_id: str | None = Field(
+        default=None, min_length=1, max_length=40, description="The company of the contact, as it is now."
+    )
     widget_id: str | None = Field(default=None, min_length=1, max_length=40)
+    team_id: str | None = Field(default=None, min_length=1, max_length=40)
     tag: str | None = Field(default=None, min_length=1, max_length=50)
     priority: Priority | None = None
     since: Moment | None = Field(default=None, description="Last activity at or after this time.")
@@ -82,14 +88,15 @@ def _short_or_walked(
     pairs, more = source.read(None, SORTED_EXACTLY)
     if more:
         return _walked(tenant_id, query, source, served, counted or source)
-    return _sorted(tenant_id, query, list(dict.fromkeys(_conversation_id_of(key) for _, key in pairs)))
+    return _sorted(tenant_id, query, list(dict.fromkeys(_conversation_id_of(key) for _, key in pairs)), served)
 
 
 def _narrow(tenant_id: str, query: ListConversations) -> tuple[Source, set[str]] | None:
     """Return the shortest list that has all that is asked for, and the filters it serves; None for the whole one."""
-    # A tag comes first: what the others ask for stands in the hot row and can be checked afterwards.
-    if query.tag:
-        return store.by_facet(tenant_id, "tag", query.tag.lower()), {"tag"}
+    # Those first that stand in the cold row: what the others ask for can be checked with the hot ones alone.
+    if cold := _cold_facets(query):
+        kind, value = next(iter(cold.items()))
+        return store.by_facet(tenant_id, kind, value), {_COLD[kind]}
     if query.visitor_id:
         return store.by_facet(tenant_id, "vis", query.visitor_id), {"visitor_id"}
     if query.contact_id:
@@ -102,15 +109,15 @@ def _narrow(tenant_id: str, query: ListConversations) -> tuple[Source, set[str]]
 
 def _searched(tenant_id: str, query: ListConversations, text: str) -> Page[Conversation]:
     found = searching.search(tenant_id, text)
-    ids = found.ids
-    if query.tag:
-        ids = store.having_tag(tenant_id, query.tag.lower(), ids)
-    return replace(_sorted(tenant_id, query, ids), searched_until=found.until)
+    return replace(_sorted(tenant_id, query, found.ids, set()), searched_until=found.until)
 
 
-def _sorted(tenant_id: str, query: ListConversations, ids: Sequence[str]) -> Page[Conversation]:
-    keep = _matching(query)
+def _sorted(tenant_id: str, query: ListConversations, ids: Sequence[str], served: set[str]) -> Page[Conversation]:
     small = len(ids) <= READ_WHOLE
+    if not small:  # of so many only the hot rows are read
+        asked = {kind: value for kind, value in _cold_facets(query).items() if _COLD[kind] not in served}
+        ids, served = store.having(tenant_id, asked, ids), set(_COLD.values())
+    keep = _matching(query, without=served & set(_COLD.values()))
     loaded = store.load(tenant_id, ids)[0] if small else store.load_hot(tenant_id, ids)
     found = [each for each in loaded.values() if keep is None or keep(each)]
     newest_first = query.sort == "-last_message_at"
@@ -172,25 +179,37 @@ def _statuses(query: ListConversations) -> tuple[Status, ...]:
 
 
 def _matching(query: ListConversations, *, without: Collection[str] = ()) -> Keep | None:
-    """Return what tells whether a hot row has all that is asked for but `without`; None when nothing is asked for."""
+    """Return what tells whether a conversation has all that is asked for but `without`; None for nothing asked for."""
     names = ("status", "visitor_id", "contact_id", "widget_id", "priority")
     wanted = {name: getattr(query, name) for name in names if getattr(query, name) and name not in without}
     if query.assigned_to and "assigned_to" not in without:
         wanted["assigned_to"] = None if query.assigned_to == UNASSIGNED else query.assigned_to
     since = clock.to_ms(query.since) if query.since else None
     until = clock.to_ms(query.until) if query.until else None
-    if not wanted and since is None and until is None:
+    cold = {kind: value for kind, value in _cold_facets(query).items() if _COLD[kind] not in without}
+    if not wanted and not cold and since is None and until is None:
         return None
 
     def keep(found: Conversation) -> bool:
         hot = found.hot
         return (
             all(getattr(hot, name) == value for name, value in wanted.items())
+            and all(_stands_in(found.cold, kind, value) for kind, value in cold.items())
             and (since is None or hot.activity >= since)
             and (until is None or hot.activity <= until)
         )
 
     return keep
+
+
+def _cold_facets(query: ListConversations) -> dict[str, str]:
+    """Return the lists asked for of what stands in the cold row, the usually shortest first."""
+    asked = {"tag": folded(query.tag) if query.tag else None, "com": query.company_id, "team": query.team_id}
+    return {kind: value for kind, value in asked.items() if value}
+
+
+def _stands_in(cold: Cold, kind: str, value: str) -> bool:
+    return value in cold.tags if kind == "tag" else getattr(cold, _COLD[kind]) == value
 
 
 def _conversation_id_of(key: Key) -> str:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from chalicelib.core import clock
 from chalicelib.core.errors import ConflictError, InvalidError, NotFoundError
@@ -21,10 +21,6 @@ PREVIEW_BYTES = 280  # with the rest of the hot row below 1 KB, where a write co
 MAX_TAGS = 20
 INDEX_LAG_MS = 60_000  # how far a list entry may be behind
 MAX_ATTRIBUTES_BYTES = 8192
-
-
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, to_lower=True, pattern=r"^[^\x00-\x1f#,]+$")]
-Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS)]
 
 
 class ConversationNotFoundError(NotFoundError):
@@ -102,6 +98,8 @@ class Cold:
 
     subject: str | None = None
     summary: str | None = None
+    team_id: str | None = None
+    company_id: str | None = None  # the contact's
     tags: tuple[str, ...] = ()
     page_url: str | None = None
     referrer_url: str | None = None
@@ -153,7 +151,7 @@ class ConversationOut(Response):
     subject: str | None
     visitor_id: str
     contact_id: str | None
-    company_id: str | None
+    company_id: str | None = Field(description="The contact's company.")
     widget_id: str | None
     assigned_to: str | None = Field(description="A member's user id.")
     team_id: str | None
@@ -187,8 +185,6 @@ class ConversationOut(Response):
                 "id": conversation.id,
                 **{name: getattr(hot, name) for name in _SHOWN_HOT},
                 **{name: getattr(cold, name) for name in _SHOWN_COLD},
-                "company_id": None,
-                "team_id": None,
                 "tags": list(cold.tags),
                 "is_read": hot.unread_count == 0,
                 "message_count": hot.seq,
@@ -215,7 +211,10 @@ _SHOWN_HOT = [
     "updated_at",
     "closed_at",
 ]
-_SHOWN_COLD = ["subject", "summary", "page_url", "referrer_url", "user_agent", "visitor_ip", "trust_uploads"]
+_SHOWN_COLD = [
+    *("subject", "summary", "team_id", "company_id", "page_url", "referrer_url", "user_agent", "visitor_ip"),
+    "trust_uploads",
+]
 
 
 class RateConversation(Request):

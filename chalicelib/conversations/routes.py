@@ -17,14 +17,15 @@ from chalicelib.conversations.models import (
     Priority,
     RateConversation,
     Status,
-    Tags,
     ViewerAssignedError,
 )
 from chalicelib.core import clock
+from chalicelib.core.errors import InvalidError
 from chalicelib.core.http import Api, Call, Page, Request, Role
 from chalicelib.core.http.access import require_scopes
 from chalicelib.core.http.schema import OMITTED, Moment
 from chalicelib.jobs.models import Job, JobOut
+from chalicelib.tags.models import TagBusyError, TagNames
 
 api = Api("Conversations")
 
@@ -40,12 +41,13 @@ class UpdateConversation(Request):
 
     status: Status = OMITTED
     assigned_to: str | None = Field(default=None, max_length=40, description="A member's user id; null for nobody.")
+    team_id: str | None = Field(default=None, max_length=40, description="Null for no team.")
     priority: Priority | None = None
     subject: str | None = Field(default=None, max_length=200)
     summary: str | None = Field(default=None, max_length=2000)
-    tags: Tags = Field(default=OMITTED, description="Replaces all tags.")
-    add_tags: Tags = OMITTED
-    remove_tags: Tags = OMITTED
+    tags: TagNames = Field(default=OMITTED, description="Replaces all tags; unknown ones are created.")
+    add_tags: TagNames = OMITTED
+    remove_tags: TagNames = OMITTED
     custom_attributes: dict[str, Any] = Field(default=OMITTED, description="Replaces all; at most 8 KB as JSON.")
 
 
@@ -58,7 +60,9 @@ class BulkFilter(Request):
     )
     visitor_id: str | None = Field(default=None, min_length=1, max_length=40)
     contact_id: str | None = Field(default=None, min_length=1, max_length=40)
+    company_id: str | None = Field(default=None, min_length=1, max_length=40)
     widget_id: str | None = Field(default=None, min_length=1, max_length=40)
+    team_id: str | None = Field(default=None, min_length=1, max_length=40)
     tag: str | None = Field(default=None, min_length=1, max_length=50)
     priority: Priority | None = None
     since: Moment | None = None
@@ -70,9 +74,10 @@ class BulkChange(Request):
 
     status: Status = OMITTED
     assigned_to: str | None = Field(default=None, max_length=40, description="A member's user id; null for nobody.")
+    team_id: str | None = Field(default=None, max_length=40, description="Null for no team.")
     priority: Priority | None = None
-    add_tags: Tags = OMITTED
-    remove_tags: Tags = OMITTED
+    add_tags: TagNames = OMITTED
+    remove_tags: TagNames = OMITTED
 
     @model_validator(mode="after")
     def _something(self) -> "BulkChange":
@@ -103,9 +108,10 @@ class BulkUpdate(Request):
 
 
 class AssignConversation(Request):
-    """Whom to give it to."""
+    """Whom to give it to: a member, a team, or both."""
 
-    assigned_to: str | None = Field(max_length=40, description="A member's user id; null for nobody.")
+    assigned_to: str | None = Field(default=None, max_length=40, description="A member's user id; null for nobody.")
+    team_id: str | None = Field(default=None, max_length=40, description="Null for no team.")
 
 
 class SnoozeConversation(Request):
@@ -139,15 +145,15 @@ def list_conversations(call: Call, query: ListConversations) -> Page[Conversatio
     body=BulkUpdate,
     answer=JobOut,
     status=202,
-    errors=(NotAMemberError, ViewerAssignedError),
+    errors=(NotAMemberError, ViewerAssignedError, TagBusyError),
 )
 def update_conversations(call: Call, body: BulkUpdate) -> Job:
     """Change up to 1,000 conversations by their ids, or all that filters list.
 
     A job changes one after the other, each with its own events. Its `result` counts those `updated`, `unchanged`,
-    `missing` (no such conversation, or merged into another one) and `refused` (it would have more than 20 tags, or
-    the assignee is no member any more). A conversation that comes to match the filters after the beginning may be
-    changed or not.
+    `missing` (no such conversation, or merged into another one) and `refused` (it would have more than 20 tags, or the
+    assignee, team or tag is not there any more). A conversation that comes to match the filters after the beginning may
+    be changed or not.
     """
     filters = None
     if "filter" in body.model_fields_set:
@@ -169,7 +175,7 @@ def retrieve_conversation(call: Call, conversation_id: str) -> Conversation:
     scope="conversations:write",
     body=UpdateConversation,
     answer=ConversationOut,
-    errors=(NotAMemberError, ViewerAssignedError, ConversationMergedError),
+    errors=(NotAMemberError, ViewerAssignedError, ConversationMergedError, TagBusyError),
 )
 def update_conversation(call: Call, body: UpdateConversation, conversation_id: str) -> Conversation:
     """Change a conversation: assign, change status, tags and other fields, all at once."""
@@ -226,9 +232,11 @@ def snooze_conversation(call: Call, body: SnoozeConversation, conversation_id: s
     errors=(NotAMemberError, ViewerAssignedError, ConversationMergedError),
 )
 def assign_conversation(call: Call, body: AssignConversation, conversation_id: str) -> Conversation:
-    """Give a conversation to a member, or to nobody."""
-    return service.assign_conversation(
-        call.tenant_id, conversation_id, body.assigned_to, call.principal.actor, call.if_match
+    """Give a conversation to a member or a team, or to nobody. What is not named stays."""
+    if not body.model_fields_set:
+        raise InvalidError.field("assigned_to", "Give assigned_to, team_id or both.", "missing")
+    return service.update_conversation(
+        call.tenant_id, conversation_id, body.given(), call.principal.actor, call.if_match
     )
 
 

@@ -26,10 +26,13 @@ from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, rows_of, tenant_rows, transact
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
+from chalicelib.tags.naming import Naming
+from chalicelib.teams import service as teams
 from chalicelib.tenants import service as tenants
 
 SYSTEM: Actor = {"type": "system", "id": "parley"}
 
+MAX_WRITES = 100  # of a transaction
 MAX_HOPS = 10  # how often what a conversation was merged into may have been merged itself
 
 Change = Callable[[Conversation], Conversation]
@@ -99,13 +102,6 @@ def snooze_conversation(
     )
 
 
-def assign_conversation(
-    tenant_id: str, conversation_id: str, assignee: str | None, actor: Actor, expected_version: int | None = None
-) -> Conversation:
-    """Give it to a member, or to nobody."""
-    return _change(tenant_id, conversation_id, actor, lambda found: _hot(found, assigned_to=assignee), expected_version)
-
-
 def mark_read(tenant_id: str, conversation_id: str, actor: Actor, expected_version: int | None = None) -> Conversation:
     """Note that an agent has read all there is."""
     return _change(tenant_id, conversation_id, actor, lambda found: _hot(found, unread_count=0), expected_version)
@@ -154,7 +150,7 @@ def update_conversation(
 
 def with_wanted(found: Conversation, wanted: Mapping[str, Any]) -> Conversation:
     """Return the conversation with the given fields; raises InvalidError for too many tags or attributes."""
-    after = _cold(found, **{name: wanted[name] for name in ("subject", "summary") if name in wanted})
+    after = _cold(found, **{name: wanted[name] for name in ("subject", "summary", "team_id") if name in wanted})
     if "custom_attributes" in wanted:
         after = _cold(after, custom_attributes=attributes_text(wanted["custom_attributes"]))
     if {"tags", "add_tags", "remove_tags"} & wanted.keys():
@@ -300,7 +296,11 @@ def _change(
     expected_version: int | None = None,
     find: Find = get_for_change,
 ) -> Conversation:
-    """Read, change, and commit with the events that tell of it: one read, one transaction, one queue send."""
+    """Read, change, and commit with the events that tell of it: one read, one transaction, one queue send.
+
+    Where it gets tags that are not known yet, a second time, with a read more that makes them.
+    """
+    naming = Naming(tenant_id, actor)
 
     def attempt() -> Conversation:
         before = find(tenant_id, conversation_id)
@@ -311,14 +311,15 @@ def _change(
             return before
         after = _hot(after, updated_at=clock.now_ms())
         events = events_of(before, after, actor)
-        return _commit(before, _hot(after, pos=before.hot.pos + len(events)), events)
+        return _commit(before, _hot(after, pos=before.hot.pos + len(events)), events, naming)
 
     return retrying(attempt)
 
 
-def _commit(before: Conversation, after: Conversation, events: Sequence[NewEvent]) -> Conversation:
+def _commit(before: Conversation, after: Conversation, events: Sequence[NewEvent], naming: Naming) -> Conversation:
     rows = tenant_rows(after.tenant_id)
     member: Write | None = None
+    team = new_team(before, after)
     if after.hot.assigned_to not in (None, before.hot.assigned_to):
         if not ids.is_id("usr", str(after.hot.assigned_to)):
             raise NotAMemberError(param="assigned_to")  # an empty one is no key that the table would look up
@@ -326,17 +327,32 @@ def _commit(before: Conversation, after: Conversation, events: Sequence[NewEvent
     writes = [
         *store.changing(before, after),
         *outbox.event_writes(rows, after.id, before.hot.pos, events),
-        *([member] if member else []),
+        *(check for check in (member, team) if check),
     ]
+    writes += naming.writes(new_tags(before, after), room=MAX_WRITES - len(writes))
     try:
         transact(writes, result=after)
     except ConditionFailedError as exc:
         if member and member in exc.failed:
             refused = ViewerAssignedError if tenants.is_member(after.tenant_id, member.key.sk) else NotAMemberError
             raise refused(param="assigned_to") from None
+        if team and team in exc.failed:
+            raise teams.no_such_team() from None
         raise StaleError from None
     outbox.notify(rows, after.id)
+    naming.committed()
     return after
+
+
+def new_team(before: Conversation, after: Conversation) -> Write | None:
+    """Return the condition that the team is there that a change gives a conversation to; raises InvalidError."""
+    team_id = after.cold.team_id
+    return None if team_id in (None, before.cold.team_id) else teams.requiring_team(after.tenant_id, str(team_id))
+
+
+def new_tags(before: Conversation, after: Conversation) -> set[str]:
+    """Return the tags that a change gives to a conversation."""
+    return set(after.cold.tags) - set(before.cold.tags)
 
 
 def _hot(conversation: Conversation, **changed: Any) -> Conversation:  # noqa: ANN401 - fields of Hot

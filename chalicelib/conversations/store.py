@@ -4,7 +4,7 @@
 |---|---|---|
 | by status | index `activity`, `<status>#<shard>` | last activity, id |
 | by assignee and status | index `owner`, `own#<status>#<assignee or ->` | id |
-| by visitor, contact, widget, tag | table, `f#<kind>#<value>` | id |
+| by visitor, contact, company, widget, team, tag | table, `f#<kind>#<value>` | id |
 | by number | guard `u#conv-no#<number>` | – |
 | by word of the subject | table, `w#<first two letters>` | word, id; carries all the words |
 | snoozed, by wake-up time | index `pending`, `D#<shard>`, row `due` | time |
@@ -61,6 +61,8 @@ _HOT = {
 _COLD = {
     "subject": "subj",
     "summary": "summ",
+    "team_id": "tm",
+    "company_id": "com",
     "page_url": "page",
     "referrer_url": "ref",
     "user_agent": "ua",
@@ -189,11 +191,13 @@ def indexing(conversation: Conversation) -> list[Write]:
     ]
 
 
-def having_tag(tenant_id: str, tag: str, conversation_ids: Iterable[str]) -> list[str]:
-    """Return those of the conversations that have a tag. One call per hundred."""
-    rows = tenant_rows(tenant_id)
-    found = rows.batch_get(rows.key(f"f#tag#{tag}", each) for each in conversation_ids)
-    return [key.sk for key in found]
+def having(tenant_id: str, facets: Mapping[str, str], conversation_ids: Sequence[str]) -> list[str]:
+    """Return those of the conversations that stand in all of these lists, by kind. One call per hundred and list."""
+    rows, ids = tenant_rows(tenant_id), list(conversation_ids)
+    for kind, value in facets.items():
+        found = rows.batch_get(rows.key(facet(kind, value), each) for each in ids)
+        ids = [each for each in ids if rows.key(facet(kind, value), each) in found]
+    return ids
 
 
 def _number_guard(number: int) -> str:
@@ -222,20 +226,25 @@ def remains(tenant_id: str, conversation_id: str, limit: int) -> tuple[Sequence[
 
 def _facets(conversation: Conversation) -> list[str]:
     """Return the partitions of the lists that a conversation stands in besides the indexes."""
-    hot = conversation.hot
+    hot, cold = conversation.hot, conversation.cold
     lists = [("vis", hot.visitor_id), ("wgt", hot.widget_id), ("con", hot.contact_id)]
-    lists += [("tag", tag) for tag in conversation.cold.tags]
-    return [f"f#{kind}#{value}" for kind, value in lists if value]
+    lists += [("com", cold.company_id), ("team", cold.team_id), *(("tag", tag) for tag in cold.tags)]
+    return [facet(kind, value) for kind, value in lists if value]
+
+
+def facet(kind: str, value: str) -> str:
+    """Return the partition of a list: of a visitor, widget, contact, company, team or tag."""
+    return f"f#{kind}#{value}"
 
 
 def _changing_cold(rows: Rows, before: Conversation, after: Conversation) -> Iterable[Write]:
     if before.cold != after.cold:
         yield rows.putting(after.id, "meta~info", _cold_item(after.cold))
-    old, new = set(before.cold.tags), set(after.cold.tags)
-    for tag in sorted(new - old):
-        yield rows.putting(f"f#tag#{tag}", after.id, {})
-    for tag in sorted(old - new):
-        yield rows.deleting(f"f#tag#{tag}", after.id)
+    old, new = set(_facets(before)), set(_facets(after))
+    for each in sorted(new - old):
+        yield rows.putting(each, after.id, {})
+    for each in sorted(old - new):
+        yield rows.deleting(each, after.id)
     if before.cold.subject != after.cold.subject:
         yield from _putting_words(rows, after)
         for place in set(_word_places(before)) - set(_word_places(after)):
@@ -283,8 +292,8 @@ def by_owner(tenant_id: str, statuses: Iterable[str], assignee: str | None) -> S
 
 
 def by_facet(tenant_id: str, kind: str, value: str) -> Source:
-    """Return the conversations of a visitor, contact, widget or tag, newest first."""
-    return Source(tenant_rows(tenant_id), [f"f#{kind}#{value}"])
+    """Return the conversations of a visitor, contact, company, widget, team or tag, newest first."""
+    return Source(tenant_rows(tenant_id), [facet(kind, value)])
 
 
 def by_people(tenant_id: str, visitor_id: str, contact_id: str | None) -> Source:
@@ -293,19 +302,15 @@ def by_people(tenant_id: str, visitor_id: str, contact_id: str | None) -> Source
     return Source(tenant_rows(tenant_id), facets)
 
 
-def list_move(tenant_id: str, conversation_id: str, before: str | None, after: str | None) -> list[Write]:
-    """Return the writes that take a conversation from one contact's list to another's."""
-    rows = tenant_rows(tenant_id)
-    if before == after:
-        return []
-    gone = [rows.deleting(f"f#con#{before}", conversation_id)] if before else []
-    return [*gone, *([rows.putting(f"f#con#{after}", conversation_id, {})] if after else [])]
+def unlisting(tenant_id: str, kind: str, value: str, conversation_id: str) -> Write:
+    """Return the write that takes a conversation off a list that it does not belong to any more."""
+    return tenant_rows(tenant_id).deleting(facet(kind, value), conversation_id)
 
 
 def next_in_facet(tenant_id: str, kind: str, value: str, after: str | None) -> tuple[str | None, bool]:
     """Return the conversation of a list that follows another one, and whether there are more."""
     low = f"{after} " if after else "conv_"
-    found = tenant_rows(tenant_id).query(f"f#{kind}#{value}", between=(low, "conv_~"), limit=1, consistent=True)
+    found = tenant_rows(tenant_id).query(facet(kind, value), between=(low, "conv_~"), limit=1, consistent=True)
     return (found.items[0]["sk"] if found.items else None), found.more
 
 

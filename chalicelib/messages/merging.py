@@ -151,7 +151,7 @@ def _joined(target: Conversation, source: Conversation) -> Conversation:
 
 def _joined_cold(cold: Cold, other: Cold) -> Cold:
     filled: dict[str, Any] = {
-        name: getattr(cold, name) or getattr(other, name) for name in ("subject", "summary", "rating")
+        name: getattr(cold, name) or getattr(other, name) for name in ("subject", "summary", "rating", "team_id")
     }
     attributes = {**json.loads(other.custom_attributes), **json.loads(cold.custom_attributes)}
     text = json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))

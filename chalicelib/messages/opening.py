@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.billing import service as billing
@@ -19,6 +19,7 @@ from chalicelib.core.table import ConditionFailedError, Rows, StaleError, Write,
 from chalicelib.events import outbox
 from chalicelib.messages import service, store
 from chalicelib.messages.models import NewMessage, Opened
+from chalicelib.tags.naming import Naming
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import LARGER, PlanLimitError
 from chalicelib.visitors import service as visitors
@@ -57,11 +58,11 @@ class NewConversation:
 def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
     """Begin a conversation. With a `client_msg_id` seen within a day, return the one it began.
 
-    One read, one write for the number, one transaction, one queue send; a second attempt, with one more read, where
-    the visitor's contact is blocked or has just been merged or deleted. Raises BlockedError, IdentityRequiredError
-    and, unless a visitor opens it, PlanLimitError.
+    One read, one write for the number, one transaction, one queue send; a second attempt, with one more read, where the
+    visitor's contact is blocked or has just been merged, deleted or given another company, or a tag is new. Raises
+    BlockedError, IdentityRequiredError and, unless a visitor opens it, PlanLimitError.
     """
-    rows, contacts_seen = tenant_rows(tenant_id), _Contacts(tenant_id)
+    rows, known = tenant_rows(tenant_id), (_Contacts(tenant_id), Naming(tenant_id, new.actor))
 
     def attempt() -> Opened:
         guard = _guard_name(new)
@@ -80,7 +81,7 @@ def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
         if new.at_widget and widgets.requires_identity(found.get(widget_key)) and not _is_proven(new, visitor):
             raise IdentityRequiredError
         allowed = tenants.limits_of(found.get(plan_key)).conversations
-        return _open(rows, new, visitor, contacts_seen, allowed, _guarding(rows, guard, seen))
+        return _open(rows, new, visitor, known, allowed, _guarding(rows, guard, seen))
 
     return retrying(attempt)
 
@@ -89,18 +90,22 @@ def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
 class _Contacts:
     """What is known of the contact that a conversation will belong to.
 
-    Until a transaction fails, that it is there and not blocked: the transaction requires it, so it need not be read.
+    Until a transaction fails, that it is there, not blocked, and of the company that it was of last: the transaction
+    requires it, so it need not be read.
     """
 
     tenant_id: str
     doubted: bool = False
 
-    def now(self, contact_id: str | None) -> tuple[str | None, bool]:
-        """Return the contact's id, or that of the one it was merged into, and whether it is blocked."""
+    def now(self, contact_id: str | None, company_id: str | None) -> tuple[str | None, bool, str | None]:
+        """Return the contact's id, or that of the one it was merged into, whether it is blocked, and its company.
+
+        `company_id` is what that was last.
+        """
         if contact_id is None or not self.doubted:
-            return contact_id, False
+            return contact_id, False, company_id if contact_id else None
         found = contacts.find_contact(self.tenant_id, contact_id)
-        return (found.id, found.blocked) if found else (None, False)
+        return (found.id, *found.state) if found else (None, False, None)
 
 
 def _is_proven(new: NewConversation, visitor: Visitor) -> bool:
@@ -108,9 +113,17 @@ def _is_proven(new: NewConversation, visitor: Visitor) -> bool:
 
 
 def _open(
-    rows: Rows, new: NewConversation, visitor: Visitor, known: _Contacts, allowed: int | None, guarding: Guarding
+    rows: Rows,
+    new: NewConversation,
+    visitor: Visitor,
+    known: tuple["_Contacts", Naming],
+    allowed: int | None,
+    guarding: Guarding,
 ) -> Opened:
-    contact_id, contact_blocked = known.now(new.hot.get("contact_id", visitor.contact_id))
+    contact, naming = known
+    contact_id, contact_blocked, company_id = contact.now(
+        new.hot.get("contact_id", visitor.contact_id), visitor.company_id
+    )
     blocked = visitor.blocked or contact_blocked
     if blocked and new.by_visitor:
         raise BlockedError
@@ -119,19 +132,22 @@ def _open(
     held = allowed is not None and in_month > allowed
     if held and not new.by_visitor:
         raise PlanLimitError(f"Your plan allows {allowed} conversations a month. {LARGER}")
-    cold = _cold(new, visitor)
+    cold = replace(_cold(new, visitor), company_id=company_id)
     begun = conversations.new_conversation(visitor.tenant_id, visitor.id, cold, number=number, held=held, **state)
     opened, writes = _with_first_message(new, Opened(begun, None))
-    writes.append(visitors.taking_from_opening_bucket(visitor) if new.by_visitor else visitors.requiring_same(visitor))
+    opening = visitors.opening_by_visitor if new.by_visitor else visitors.opening_by_agent
+    writes.append(opening(visitor, company_id))
     if contact_id:
-        writes.append(contacts.requiring_contact(visitor.tenant_id, contact_id, blocked=contact_blocked))
+        writes.append(contacts.requiring_contact(visitor.tenant_id, contact_id, (contact_blocked, company_id)))
     writes += guarding(begun.id)
+    writes += naming.writes(set(new.tags), room=conversations.MAX_WRITES - 1 - len(writes))
     try:
         transact(writes, result=opened)
     except ConditionFailedError:
-        known.doubted = True
+        contact.doubted = True
         raise StaleError from None
     outbox.notify(rows, begun.id)
+    naming.committed()
     if allowed is not None:
         billing.warn_when_near(visitor.tenant_id, in_month, allowed)
     return opened

@@ -9,7 +9,6 @@ from chalicelib.conversations.models import (
     DifferentVisitorsError,
     MergeInProgressError,
     Priority,
-    Tags,
     attributes_text,
 )
 from chalicelib.core.errors import RateLimitedError
@@ -39,6 +38,7 @@ from chalicelib.messages.models import (
     TranscriptMail,
     TranscriptMailOut,
 )
+from chalicelib.tags.models import TagBusyError, TagNames
 from chalicelib.tenants.models import PlanLimitError
 
 api = Api("Messages")
@@ -82,7 +82,7 @@ class OpenConversation(Request):
     message: FirstMessage | None = None
     subject: str | None = Field(default=None, max_length=200)
     priority: Priority | None = None
-    tags: Tags = Field(default_factory=list)
+    tags: TagNames = Field(default_factory=list)
     custom_attributes: dict[str, Any] = OMITTED
 
 
@@ -120,7 +120,7 @@ class ThreadQuery(Request):
     body=OpenConversation,
     answer=OpenedConversationOut,
     status=201,
-    errors=(PlanLimitError,),
+    errors=(PlanLimitError, TagBusyError),
 )
 def open_conversation(call: Call, body: OpenConversation) -> Opened:
     """Open a conversation with a visitor, optionally with a first message."""

@@ -22,8 +22,8 @@ _TEMPLATES: dict[Kind, str] = {"assigned": "assigned", "new": "new_conversation"
 def tell_assignee(event: Event) -> None:
     """Mail the member whom a conversation was assigned to, unless they took it themselves. Two reads, or one."""
     user_id = event.data["assigned_to"]
-    if user_id is None or event.actor["id"] == user_id:
-        return
+    if user_id is None or event.actor["id"] == user_id or "assigned_to" not in event.previous:
+        return  # it went to another team only
     if store.find_preferences(event.tenant_id, user_id).assigned:
         _mail(event.tenant_id, [user_id], "assigned", event.data["id"], event.data["number"], _window(event.at))
 

@@ -34,6 +34,13 @@ def recording_at(
     return store.recording(tenant_id, pos, NewEvent(type_, data, actor, dict(previous or {})))
 
 
+def recording_all(
+    tenant_id: str, pos: int | None, actor: dict[str, str], told: Sequence[tuple[str, dict[str, Any]]]
+) -> list[Write]:
+    """Like `recording_at`, for several changes at once: their types, each with the object after it."""
+    return store.recording(tenant_id, pos, *(NewEvent(type_, data, actor) for type_, data in told))
+
+
 def commit(tenant_id: str, writes: Sequence[Write], *, result: object = table.NOTHING) -> None:
     """Commit a recorded change and tell the dispatcher.
 

@@ -17,7 +17,7 @@ from chalicelib.directory.models import SlugTakenError
 from chalicelib.events.models import NewEvent
 from chalicelib.tenants import store
 from chalicelib.tenants.api_keys import authenticate_key
-from chalicelib.tenants.audit import commit, notify_tenant, recording, recording_at
+from chalicelib.tenants.audit import commit, notify_tenant, recording, recording_all, recording_at
 from chalicelib.tenants.invitations import accepting, find_invitation
 from chalicelib.tenants.members import count_members, list_admins
 from chalicelib.tenants.models import (
@@ -75,6 +75,7 @@ __all__ = [
     "person_from_item",
     "person_key",
     "recording",
+    "recording_all",
     "recording_at",
     "requiring_agent",
     "requiring_member",

@@ -125,7 +125,7 @@ def releasing_slug(slug: str, tenant_id: str) -> Write:
 
 def changing_tenant(tenant: Tenant, event: NewEvent, set_: Mapping[str, Any] | None = None) -> list[Write]:
     """Return the writes that change a tenant's row and record why; they fail if anything changed since it was read."""
-    return recording(tenant.id, tenant.pos, event, set_)
+    return recording(tenant.id, tenant.pos, event, set_=set_)
 
 
 def find_pos(tenant_id: str) -> int | None:
@@ -146,16 +146,16 @@ def find_for_change(tenant_id: str, pk: str, sk: str) -> tuple[Item | None, int 
     return found.get(wanted), found[tenant]["pos"] if tenant in found else None
 
 
-def recording(tenant_id: str, pos: int | None, event: NewEvent, set_: Mapping[str, Any] | None = None) -> list[Write]:
-    """Return the writes that add an event behind `pos`. A tenant's test data becomes an aggregate with its first."""
+def recording(tenant_id: str, pos: int | None, *events: NewEvent, set_: Mapping[str, Any] | None = None) -> list[Write]:
+    """Return the writes that add events behind `pos`. A tenant's test data becomes an aggregate with its first."""
     rows, before = tenant_rows(tenant_id), pos or 0
     default: dict[str, Any] = outbox.pending(rows, AGGREGATE)
     if pos is None:
         default["dpos"] = 0
-    changed = {**(set_ or {}), "pos": before + 1}
+    changed = {**(set_ or {}), "pos": before + len(events)}
     return [
         rows.updating(AGGREGATE, "meta", set_=changed, default=default, when={"pos": pos}),
-        *outbox.event_writes(rows, AGGREGATE, before, [event], keep=True),
+        *outbox.event_writes(rows, AGGREGATE, before, events, keep=True),
     ]
 
 
@@ -194,7 +194,7 @@ def requiring_tenant(tenant_id: str) -> Write:
 
 def requiring_member(tenant_id: str, user_id: str) -> Write:
     """Return the condition that somebody is still a member, in whatever role."""
-    return tenant_rows(tenant_id).checking("member", user_id, exists=True)
+    return tenant_rows(tenant_id.removesuffix(TEST_SUFFIX)).checking("member", user_id, exists=True)
 
 
 def requiring_agent(tenant_id: str, user_id: str) -> Write:

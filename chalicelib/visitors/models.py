@@ -69,6 +69,7 @@ class Visitor:
     blocked: bool
     opening_bucket: str | None
     pos: int
+    company_id: str | None = None  # the contact's when a conversation was last opened: a guess that saves a read
 
     @property
     def handle(self) -> str:

@@ -137,11 +137,22 @@ def identify_visitor(
     return _change(tenant_id, visitor_id, "visitor.identified", actor, changed, result_of)
 
 
-def taking_from_opening_bucket(visitor: Visitor) -> Write:
-    """Return the write that takes one conversation from the visitor's flood limit; raises RateLimitedError."""
+def opening_by_visitor(visitor: Visitor, company_id: str | None) -> Write:
+    """Return the write that takes one conversation from the visitor's flood limit; raises RateLimitedError.
+
+    It fails when he is not who he was when he was read, and notes the company that the conversation is of.
+    """
     burst, rate = settings().visitor_burst, settings().visitor_rate
     bucket = ratelimit.Bucket.parse(visitor.opening_bucket, burst).take(burst, rate)
-    return store.touching(visitor, {"ob": str(bucket)}, {"ob": visitor.opening_bucket, **store.identity_of(visitor)})
+    changed = {"ob": str(bucket), "com": company_id}
+    return store.touching(visitor, changed, {"ob": visitor.opening_bucket, **store.identity_of(visitor)})
+
+
+def opening_by_agent(visitor: Visitor, company_id: str | None) -> Write:
+    """As `opening_by_visitor`, but without a limit: a condition only, where the company is known already."""
+    if company_id == visitor.company_id:
+        return store.requiring_same(visitor)
+    return store.noting_company(visitor, company_id)
 
 
 def requiring_same(visitor: Visitor) -> Write:

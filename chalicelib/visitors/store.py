@@ -57,6 +57,12 @@ def touching(visitor: Visitor, changed: Mapping[str, Any], when: Mapping[str, An
     return rows.updating(visitor.id, "meta", set_={"ls": clock.now_ms(), **changed}, when=when, exists=True)
 
 
+def noting_company(visitor: Visitor, company_id: str | None) -> Write:
+    """Return the write that notes which company a visitor's conversations are of, while he is the same person."""
+    rows = tenant_rows(visitor.tenant_id)
+    return rows.updating(visitor.id, "meta", set_={"com": company_id}, when=identity_of(visitor), exists=True)
+
+
 def counting_view(tenant_id: str, visitor_id: str, changed: Mapping[str, Any]) -> Write:
     """Return the write that counts a page view of a visitor, who must be there, and says where he is now."""
     rows = tenant_rows(tenant_id)
@@ -152,4 +158,5 @@ def from_item(item: Item) -> Visitor:
         blocked=item.get("bl", False),
         opening_bucket=item.get("ob"),
         pos=item["pos"],
+        company_id=item.get("com"),
     )

@@ -17,6 +17,8 @@ from chalicelib.events.models import EventOut
 from chalicelib.files.showing import FileOut
 from chalicelib.jobs.models import JobOut
 from chalicelib.messages.models import MessageOut, TranscriptRequestedOut
+from chalicelib.tags.models import TagOut
+from chalicelib.teams.models import TeamOut
 from chalicelib.tenants.schemas import ApiKeyOut, InvitationOut, MemberOut, TenantOut
 from chalicelib.visitors.models import VisitorOut
 from chalicelib.webhooks.schemas import FailingWebhookOut, WebhookOut
@@ -107,7 +109,9 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "message.moved": EventType("A merge moved a message to another conversation.", MessageOut),
     "conversation.created": EventType("A conversation was opened.", ConversationOut, _QUOTES),
     "conversation.updated": EventType("Its subject, tags, priority or the like changed.", ConversationOut, _QUOTES),
-    "conversation.assigned": EventType("It was given to somebody, or to nobody.", ConversationOut, _QUOTES),
+    "conversation.assigned": EventType(
+        "It was given to somebody or to a team, or taken from them.", ConversationOut, _QUOTES
+    ),
     "conversation.read": EventType("The team or the visitor has seen the newest message.", ConversationOut, _QUOTES),
     "conversation.pending": EventType("It waits for the visitor.", ConversationOut, _QUOTES),
     "conversation.snoozed": EventType("It was put aside until `snoozed_until`.", ConversationOut, _QUOTES),
@@ -140,6 +144,12 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "custom_attribute.created": EventType("A custom attribute was defined.", CustomAttributeOut),
     "custom_attribute.updated": EventType("A custom attribute's definition changed.", CustomAttributeOut),
     "custom_attribute.deleted": EventType("A custom attribute was removed.", CustomAttributeOut),
+    "tag.created": EventType("A tag was added, by itself or with the first conversation that got it.", TagOut),
+    "tag.updated": EventType("A tag's fields changed; with a new name, its conversations change one by one.", TagOut),
+    "tag.deleted": EventType("A tag was deleted; its conversations lose it one by one.", TagOut),
+    "team.created": EventType("A team was added.", TeamOut),
+    "team.updated": EventType("A team's fields changed, or who is in it.", TeamOut),
+    "team.deleted": EventType("A team was deleted; its conversations leave it one by one.", TeamOut),
     "canned_response.created": EventType("A canned response was added.", CannedResponseOut),
     "canned_response.updated": EventType("A canned response changed.", CannedResponseOut),
     "canned_response.deleted": EventType("A canned response was deleted.", CannedResponseOut),

@@ -185,14 +185,22 @@ def places(books: Books) -> Problems:
 
 
 def facets(books: Books) -> Problems:
-    """The lists of a visitor, widget, contact or tag hold the conversations that say so, and no others.
+    """The lists of a visitor, widget, contact, company, team or tag hold the conversations that say so, and no others.
 
-    So do a conversation's list of files and a contact's of visitors.
+    A conversation is of its contact's company. So do a conversation's list of files and a contact's of visitors.
     """
     wanted = {(f"fil#{meta['conversation_id']}", pk) for pk, meta in books.live("fil_").items() if _attached(meta)}
     for pk, meta in books.live("conv_").items():
-        tags = json.loads(books.part(pk).get("meta~info", {}).get("tags", "[]"))
+        info = books.part(pk).get("meta~info", {})
+        tags = json.loads(info.get("tags", "[]"))
         values = [*((kind, meta.get(kind)) for kind in ("vis", "wgt", "con")), *(("tag", tag) for tag in tags)]
+        values += [("com", info.get("com")), ("team", info.get("tm"))]
+        company = books.part(meta.get("con", "-")).get("meta", {}).get("company_id")
+        if info.get("com") != company:
+            yield f"{pk}: of company {info.get('com')}, its contact of {company}"
+        yield from (f"{pk}: has the tag {tag!r}, which there is not" for tag in tags if not books.part(f"u#tag#{tag}"))
+        if "tm" in info and info["tm"] not in books.part("team"):
+            yield f"{pk}: of team {info['tm']}, which there is not"
         wanted |= {(f"{kind}#{value}", pk) for kind, value in values if value}
     found = {(facet, pk) for facet, rows in books.parts("f#").items() for pk in rows}
     yield from _differences("facet", wanted, found)
@@ -284,11 +292,14 @@ def contacts(books: Books) -> Problems:
 
 
 def guards(books: Books) -> Problems:
-    """Domains and shortcuts have their guards, first messages' guards a conversation, and the slug its tenant."""
-    for kind, part, name in (("domain", "dom", "domain"), ("shortcut", "can", "shortcut")):
+    """Domains, shortcuts and tags have their guards, first messages' guards a conversation, and the slug its tenant."""
+    for kind, part, name in (("domain", "dom", "domain"), ("shortcut", "can", "shortcut"), ("tag", "tag", "name")):
         wanted = {(row[name], sk) for sk, row in books.part(part).items()}
         found = {(value, row["id"]) for value, rows in books.parts(f"u#{kind}#").items() for row in rows.values()}
         yield from _differences(kind, wanted, found)
+    held = {value: row["job"] for value, rows in books.parts("u#tag#").items() for row in rows.values() if "job" in row}
+    yield from (f"tag {name!r} is still held by {job}" for name, job in held.items())
+    yield from (f"{pk} is still being renamed" for pk, row in books.part("tag").items() if "job_id" in row)
     opened = [row["conv"] for rows in books.parts("u#cmid#").values() for row in rows.values()]
     yield from (f"{pk}: a first message's guard leads nowhere" for pk in opened if "meta" not in books.part(pk))
     yield from (f"{pk} was begun by two first messages" for pk, count in Counter(opened).items() if count > 1)
@@ -329,7 +340,7 @@ def numbers(books: Books) -> Problems:
 
 def quotas(books: Books) -> Problems:
     """What is limited is counted right."""
-    for kind in ("wgt", "dom", "can", "attr", "whk"):
+    for kind in ("wgt", "dom", "can", "attr", "whk", "team"):
         kept, counted = books.part("quota").get(kind, {}).get("n", 0), len(books.part(kind))
         if kept != counted:
             yield f"quota of {kind} is {kept}, counted {counted}"
@@ -351,6 +362,9 @@ def members(books: Books) -> Problems:
     yield from _differences("membership", set(joined.items()), set(theirs.items()))
     if both := {sk for sk in rows if sk in books.part("invitation")}:
         yield f"invitations both open and closed: {both}"
+    teams = {user for row in books.part("team").values() for user in row.get("members", ())}
+    strangers = teams - joined.keys() if not books.tenant_id.endswith("~test") else set()
+    yield from (f"{user} is in a team, and no member" for user in sorted(strangers))
     yield from (f"{user} is told of what happens, and no member" for user in books.part("notify") if user not in joined)
 
 

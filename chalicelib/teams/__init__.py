@@ -1,0 +1,1 @@
+"""Teams: groups of members whom conversations can be given to."""
