@@ -18,7 +18,9 @@ from tests.support.aws import Services, install
 from tests.support.chats import dispatch_all, new_chat, new_site
 from tests.support.client import Client
 from tests.support.clocks import later
+from tests.support.contacts import new_company, new_contact
 from tests.support.settings import changed
+from tests.support.tags import new_team
 from tests.support.tenants import Organisation, new_member
 
 COUNT = 90
@@ -37,6 +39,8 @@ class Shown:
     visitor_id: str
     widget_id: str
     contact_id: str | None
+    company_id: str | None
+    team_id: str | None
     assigned_to: str | None
     priority: str | None
     tags: tuple[str, ...]
@@ -49,6 +53,7 @@ class World:
 
     tenant: Organisation
     agents: list[str]
+    teams: list[str]
     all: list[Shown]
     services: Services
 
@@ -77,38 +82,41 @@ def _made(services: Services, count: int, chance: random.Random) -> World:
     tenant = new_site()
     agents = [new_member(tenant, "agent").user_id for _ in range(2)]
     visitors = [new_chat(tenant).visitor_id for _ in range(6)]
-    widgets, contacts = [ids.new("wgt") for _ in range(2)], [ids.new("con"), ids.new("con"), None]
+    client, widgets = tenant.owner.client, [ids.new("wgt") for _ in range(2)]
+    teams, companies = [new_team(client)["id"] for _ in range(2)], [new_company(client)["id"], None]
+    contacts = {new_contact(client, company_id=each)["id"]: each for each in companies} | {None: None}
     found, start = [], clock.now_ms() - count * MINUTES * 60_000
     moments = [start + number * MINUTES * 60_000 for number in range(count)]
     for moment in moments:
         with clock.reading(partial(int, moment)):
-            given = {"widget_id": chance.choice(widgets), "contact_id": chance.choice(contacts)}
+            given = {"widget_id": chance.choice(widgets), "contact_id": chance.choice(list(contacts))}
             given |= {"priority": chance.choice(["low", "urgent", None])}
             tags = ("common", *chance.sample(["a", "b", "ä"], chance.randrange(3)))
-            shown = _opened(tenant, chance.choice(visitors), given, tags)
-            found.append(_changed(tenant, shown, chance, agents))
+            shown = _opened(tenant, chance.choice(visitors), given, tags, contacts[given["contact_id"]])
+            found.append(_changed(tenant, shown, chance, agents, teams))
     for place in chance.sample(range(count), count // 5):  # newer activity than the order of creation says
         with clock.reading(partial(int, moments[place] + 90_000)):
             service_send(tenant, found[place].id)
         found[place] = replace(found[place], activity=moments[place] + 90_000)
     dispatch_all(services)
-    return World(tenant, agents, found, services)
+    return World(tenant, agents, teams, found, services)
 
 
-def _opened(tenant: Organisation, visitor_id: str, given: dict[str, Any], tags: tuple[str, ...]) -> Shown:
+def _opened(
+    tenant: Organisation, visitor_id: str, given: dict[str, Any], tags: tuple[str, ...], company_id: str | None
+) -> Shown:
     first = NewMessage(Author("agent", tenant.owner.user_id, None), "Hello")
     new = opening.NewConversation(visitor_id, {"type": "user", "id": "-"}, first, tags=tags, hot=given)
     opened = opening.open_conversation(tenant.id, new)
-    return Shown(
-        opened.conversation.id, "open", visitor_id, assigned_to=None, tags=tags, activity=clock.now_ms(), **given
-    )
+    more = {"company_id": company_id, "team_id": None, "assigned_to": None}
+    return Shown(opened.conversation.id, "open", visitor_id, tags=tags, activity=clock.now_ms(), **more, **given)
 
 
-def _changed(tenant: Organisation, shown: Shown, chance: random.Random, agents: list[str]) -> Shown:
+def _changed(tenant: Organisation, shown: Shown, chance: random.Random, agents: list[str], teams: list[str]) -> Shown:
     status, assignee = chance.choice(["open", "open", "pending", "snoozed", "closed"]), chance.choice([*agents, None])
-    wanted = {"status": status, "assigned_to": assignee}
+    wanted = {"status": status, "assigned_to": assignee, "team_id": chance.choice([*teams, None])}
     service.update_conversation(tenant.id, shown.id, wanted, {"type": "user", "id": "-"}, None)
-    return replace(shown, status=status, assigned_to=assignee)
+    return replace(shown, **wanted)
 
 
 def service_send(tenant: Organisation, conversation_id: str) -> None:
@@ -149,7 +157,9 @@ def any_query(world: World, chance: random.Random) -> dict[str, Any]:
         "assigned_to": chance.choice([*world.agents, "unassigned"]),
         "visitor_id": row.visitor_id,
         "contact_id": row.contact_id or ids.new("con"),
+        "company_id": row.company_id or ids.new("com"),
         "widget_id": row.widget_id,
+        "team_id": chance.choice(world.teams),
         "tag": chance.choice(["common", "COMMON", "a", "Ä", "none"]),
         "priority": chance.choice(["low", "urgent"]),
         "since": clock.rfc3339(row.activity),
@@ -160,9 +170,13 @@ def any_query(world: World, chance: random.Random) -> dict[str, Any]:
     return query | ({"sort": "last_message_at"} if chance.random() < 0.3 else {})
 
 
+# In the order in which they are looked for: the first serves the list.
+_NARROW = ("tag", "company_id", "team_id", "visitor_id", "contact_id", "assigned_to", "widget_id")
+
+
 def is_walked(world: World, query: dict[str, Any]) -> bool:
     """Tell whether the list is too long to be sorted, so that it comes in the order of creation."""
-    names = [name for name in ("tag", "visitor_id", "contact_id", "assigned_to", "widget_id") if name in query]
+    names = [name for name in _NARROW if name in query]
     serving = {
         name: query[name]
         for name in (names[:1] if names[:1] != ["assigned_to"] else ["assigned_to", "status"])
@@ -171,7 +185,7 @@ def is_walked(world: World, query: dict[str, Any]) -> bool:
     return bool(names) and len(expected(world, serving)) > SORTED
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(16))
 def test_every_combination_lists_exactly_what_matches_each_once(world: World, seed: int):
     chance = random.Random(seed)
     query = any_query(world, chance)

@@ -15,7 +15,8 @@ from tests.support.crashes import Scenario
 from tests.support.files import FILES, OWN_FILES, posted, uploaded
 from tests.support.people import new_email
 from tests.support.queues import drain
-from tests.support.tenants import anonymous, invitation_token, invite, new_tenant, new_user
+from tests.support.tags import TAGS, TEAMS, new_team
+from tests.support.tenants import anonymous, invitation_token, invite, new_member, new_tenant, new_user
 from tests.support.webhooks import deliveries_of, new_webhook
 
 BEGIN = "/widget/v1/conversations"
@@ -261,11 +262,71 @@ def delete_conversation(_services: Services) -> Scenario:
     return Scenario(tenant.id, lambda: owner.delete(f"/v1/conversations/{found}"), check, frozenset({204, 404}))
 
 
+def rename_tag(_services: Services) -> Scenario:
+    """An agent renames a tag: a job, with conversations that get the new name."""
+    tenant = new_site()
+    owner, chat = tenant.owner.client, new_chat(tenant)
+    found = [chat.begin() for _ in range(2)]
+    for each in found:
+        assert owner.patch(f"/v1/conversations/{each}", {"tags": ["old", "stays"]}).status == 200
+    tag = owner.get(f"{TAGS}?name=old").json["data"][0]["id"]
+
+    def check() -> None:
+        assert {tuple(conversation(owner, each)["tags"]) for each in found} == {("new", "stays")}
+        assert {row["name"]: row["job_id"] for row in owner.get(TAGS).json["data"]} == {"new": None, "stays": None}
+
+    return Scenario(tenant.id, lambda: owner.patch(f"{TAGS}/{tag}", {"name": "new"}), check)
+
+
+def delete_tag(_services: Services) -> Scenario:
+    """An agent deletes a tag: a job, with conversations that lose it; its name is free again in the end."""
+    tenant = new_site()
+    owner, found = tenant.owner.client, new_chat(tenant).begin()
+    assert owner.patch(f"/v1/conversations/{found}", {"tags": ["old", "stays"]}).status == 200
+    tag = owner.get(f"{TAGS}?name=old").json["data"][0]["id"]
+
+    def check() -> None:
+        assert conversation(owner, found)["tags"] == ["stays"]
+        assert [row["name"] for row in owner.get(TAGS).json["data"]] == ["stays"]
+
+    return Scenario(tenant.id, lambda: owner.delete(f"{TAGS}/{tag}"), check, frozenset({204, 404}))
+
+
+def delete_team(_services: Services) -> Scenario:
+    """An owner deletes a team: a job, with conversations that leave it."""
+    tenant = new_site()
+    owner, chat = tenant.owner.client, new_chat(tenant)
+    team, found = new_team(owner, members=[tenant.owner.user_id])["id"], [chat.begin() for _ in range(2)]
+    for each in found:
+        assert owner.patch(f"/v1/conversations/{each}", {"team_id": team}).status == 200
+
+    def check() -> None:
+        assert {conversation(owner, each)["team_id"] for each in found} == {None}
+
+    return Scenario(tenant.id, lambda: owner.delete(f"{TEAMS}/{team}"), check, frozenset({204, 404}))
+
+
+def leave_team(_services: Services) -> Scenario:
+    """An owner removes a member, who leaves the teams."""
+    tenant = new_site()
+    owner, agent = tenant.owner.client, new_member(tenant, "agent")
+    team = new_team(owner, members=[tenant.owner.user_id, agent.user_id])["id"]
+
+    def check() -> None:
+        assert owner.get(f"{TEAMS}/{team}").json["members"] == [tenant.owner.user_id]
+
+    url = f"{tenant.url}/members/{agent.user_id}"
+    return Scenario(tenant.id, lambda: owner.delete(url), check, frozenset({204, 404}))
+
+
 CRASHED: tuple[Callable[[Services], Scenario], ...] = (
     *(visitor_send, agent_send, write_to_closed, open_conversation, close, tag_and_snooze),
     *(create_contact, accept_invitation, create_canned_response, invite_by_mail),
     *(complete_file, send_file, deliver_webhook, deliver_webhook_again),
 )
-# The jobs have tests of their own, with every detail, in tests/contacts and tests/conversations.
-SCENARIOS = (*CRASHED, merge_contacts, merge_conversations, delete_conversation)
+# The jobs have tests of their own, with every detail, in tests/contacts, conversations, tags and teams.
+SCENARIOS = (
+    *(*CRASHED, merge_contacts, merge_conversations, delete_conversation),
+    *(rename_tag, delete_tag, delete_team, leave_team),
+)
 PAIRED = (visitor_send, deliver_webhook)
