@@ -71,13 +71,34 @@ class Story:
 
 
 @dataclass(frozen=True)
+class DemoTag:
+    """A tag that has more than a name. The others come with the conversations that have them."""
+
+    name: str
+    color: str
+    translations: dict[str, str]
+
+
+@dataclass(frozen=True)
+class DemoTeam:
+    """A team, its members, and the tags whose conversations are given to it."""
+
+    name: str
+    description: str
+    members: tuple[RoleName, ...]
+    tags: frozenset[str]
+
+
+@dataclass(frozen=True)
 class DemoTenant:
-    """A tenant with its people, its widget and its conversations, oldest first."""
+    """A tenant with its people, its widget, tags and teams, and its conversations, oldest first."""
 
     name: str
     language: Literal["en", "de"]
     color: str
     members: dict[RoleName, Colleague]
+    tags: tuple[DemoTag, ...]
+    teams: tuple[DemoTeam, ...]
     stories: tuple[Story, ...]
 
 

@@ -7,6 +7,8 @@ from local.demo_data import (
     MAC,
     PHONE,
     Colleague,
+    DemoTag,
+    DemoTeam,
     DemoTenant,
     Guest,
     Story,
@@ -289,5 +291,14 @@ ACME = DemoTenant(
         "agent": Colleague("Mia Sommer", "mia@acme.example"),
         "viewer": Colleague("Paul Reyes", "paul@acme.example"),
     },
+    (
+        DemoTag("presales", "#2563eb", {"de": "vor dem kauf"}),
+        DemoTag("shipping", "#b45309", {"de": "versand"}),
+        DemoTag("refund", "#d93025", {"de": "erstattung"}),
+    ),
+    (
+        DemoTeam("Sales", "Offers, sizes, large orders.", ("owner", "agent"), frozenset({"presales", "b2b"})),
+        DemoTeam("Workshop", "Repairs, care and warranty.", ("admin",), frozenset({"warranty", "care"})),
+    ),
     _STORIES,
 )

@@ -7,6 +7,8 @@ from local.demo_data import (
     MAC,
     PHONE,
     Colleague,
+    DemoTag,
+    DemoTeam,
     DemoTenant,
     Guest,
     Story,
@@ -298,5 +300,14 @@ GLOBEX = DemoTenant(
         "agent": Colleague("Sam Whitfield", "sam@globex.example"),
         "viewer": Colleague("Ines Roth", "ines@globex.example"),
     },
+    (
+        DemoTag("vertrieb", "#2563eb", {"en": "sales"}),
+        DemoTag("mahnwesen", "#b45309", {"en": "dunning"}),
+        DemoTag("bug", "#d93025", {"de": "fehler"}),
+    ),
+    (
+        DemoTeam("Vertrieb", "Angebote und Upgrades.", ("owner", "admin"), frozenset({"vertrieb"})),
+        DemoTeam("Technik", "Fehler und Schnittstellen.", ("agent",), frozenset({"bug", "api", "performance"})),
+    ),
     _STORIES,
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import secrets
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from chalicelib.auth import mail_tokens
@@ -19,6 +20,10 @@ from chalicelib.events import outbox
 from chalicelib.messages import service as messages
 from chalicelib.messages import store as messages_store
 from chalicelib.messages.models import Author, NewMessage
+from chalicelib.tags import service as tags
+from chalicelib.tags.models import TagExistsError
+from chalicelib.teams import service as teams
+from chalicelib.teams.models import ListTeams
 from chalicelib.tenants import api_keys, invitations, members
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import SCOPES, ApiKey, Invitation, Member, Mode, Tenant
@@ -53,6 +58,7 @@ class TenantSeed:
         self._plan, self._time = plan, time
         self._moment = time.now  # when the data is made: all times of the plan are counted from here
         self._people: dict[RoleName, str] = {}
+        self._teams: dict[str, str] = {}
         self._visitors: dict[int, Visitor] | None = None
 
     def run(self) -> dict[str, Any]:
@@ -64,6 +70,7 @@ class TenantSeed:
         for role in ("admin", "agent", "viewer"):
             people[role] = self._join(tenant, role)
         widget = self._widget(tenant)
+        self._sorted_by(tenant)
         complete = any(key.name == KEYS[-1][1] for key in self._keys(tenant))
         for story in self._plan.stories:
             self._tell(tenant, widget, story, complete=complete)
@@ -126,6 +133,22 @@ class TenantSeed:
                 widgets.add_domain(tenant.id, actor, domain)
         first = widgets.list_widgets(tenant.id, PageQuery(limit=100)).rows[-1]
         return widgets.update_widget(tenant.id, actor, first.id, {"color": self._plan.color})
+
+    def _sorted_by(self, tenant: Tenant) -> None:
+        """Make the tags and teams that are missing."""
+        actor = self._owner.actor
+        for tag in self._plan.tags:
+            with contextlib.suppress(TagExistsError):
+                tags.create_tag(tenant.id, actor, asdict(tag))
+        self._teams = {team.name: team.id for team in teams.list_teams(tenant.id, ListTeams(limit=100)).rows}
+        for team in self._plan.teams:
+            if team.name not in self._teams:
+                members = [self._people[role] for role in team.members]
+                given = {"name": team.name, "description": team.description, "members": members}
+                self._teams[team.name] = teams.create_team(tenant.id, actor, given).id
+
+    def _team_of(self, story: Story) -> str | None:
+        return next((self._teams[team.name] for team in self._plan.teams if team.tags & set(story.tags)), None)
 
     def _tell(self, tenant: Tenant, widget: Widget, story: Story, *, complete: bool) -> None:
         self._set(story.ago)
@@ -195,6 +218,7 @@ class TenantSeed:
             conversations.mark_read(*place, actor)
         wanted: dict[str, Any] = {"priority": story.priority, "subject": story.subject, "tags": list(story.tags)}
         wanted["assigned_to"] = self._people[story.assignee] if story.assignee else None
+        wanted["team_id"] = self._team_of(story)
         if story.status == "snoozed":
             conversations.snooze_conversation(*place, self._moment + story.wakes_in * MINUTE, actor)
         else:

@@ -18,13 +18,14 @@ from chalicelib.tags import service as tags
 
 def follow_tag(job: Job) -> Step:
     """Take a tag from the next conversation, and give it the new name if there is one; in the end free the old one."""
-    name, into = job.args["name"], job.args.get("into")
+    name = job.args["name"]
+    into, checks = tags.name_now(job)
 
     def renamed(cold: Cold) -> Cold:
         new = [into if tag == name else tag for tag in cold.tags]
         return replace(cold, tags=tuple(dict.fromkeys(tag for tag in new if tag)))
 
-    return _taking_off(job, "tag", name, renamed, tags.ending(job))
+    return _taking_off(job, "tag", name, renamed, checks) or Step(tags.ending(job), finished=True)
 
 
 def follow_team(job: Job) -> Step:
@@ -34,16 +35,17 @@ def follow_team(job: Job) -> Step:
     def teamless(cold: Cold) -> Cold:
         return replace(cold, team_id=None) if cold.team_id == team_id else cold
 
-    return _taking_off(job, "team", team_id, teamless, [])
+    return _taking_off(job, "team", team_id, teamless, []) or Step(finished=True)
 
 
-def _taking_off(job: Job, kind: str, value: str, change: Callable[[Cold], Cold], ending: list[Write]) -> Step:
+def _taking_off(job: Job, kind: str, value: str, change: Callable[[Cold], Cold], checks: list[Write]) -> Step | None:
+    """Return the step of the next conversation on a list, on these conditions; None when there is none."""
     conversation_id, _ = store.next_in_facet(job.tenant_id, kind, value, None)
     if conversation_id is None:
-        return Step(ending, finished=True)
+        return None
     before = store.find(job.tenant_id, conversation_id)
     after = replace(before, cold=change(before.cold)) if isinstance(before, Conversation) else before
     if not isinstance(before, Conversation) or not isinstance(after, Conversation) or after == before:
         return Step([store.unlisting(job.tenant_id, kind, value, conversation_id)])
     writes = changing(before, after, events_of(before, after, SYSTEM))
-    return Step(writes, done=1, changed=(conversation_id,))
+    return Step([*writes, *checks], done=1, changed=(conversation_id,))

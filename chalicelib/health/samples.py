@@ -12,6 +12,7 @@ _IDS = {
     "contact": "con", "company": "com", "widget": "wgt", "domain": "dom", "invitation": "inv", "event": "evt",
     "key": "key", "api_key": "key", "ticket": "tkt", "webhook": "whk", "team": "team", "session": "ses", "file": "fil",
     "canned_response": "can", "note": "note", "attribute": "attr", "custom_attribute": "attr", "job": "job",
+    "tag": "tag",
 }  # fmt: skip
 
 SAMPLES: dict[str, Any] = {f"{noun}_id": f"{prefix}_{_ULID}" for noun, prefix in _IDS.items()}

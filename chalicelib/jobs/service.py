@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from chalicelib.core import clock, ids
+from chalicelib.core.errors import UnavailableError
 from chalicelib.core.http import Principal, Role
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import outbox
@@ -128,7 +129,23 @@ def on_event(event: Event) -> None:
         pass
 
 
-def _take_step(before: Job) -> None:
+def take_first_steps(job: Job, most: int) -> Job:
+    """Take up to so many steps of a job that has just begun, and return it as it is then.
+
+    For a job that is mostly short, so that callers see what it does at once. Whatever comes between, the dispatcher
+    goes on; it may do so at the same time.
+    """
+    try:
+        for _ in range(most):
+            if job.status == "completed":
+                break
+            job = _take_step(job)
+    except (StaleError, UnavailableError):
+        pass  # somebody else is at it, or will be
+    return job
+
+
+def _take_step(before: Job) -> Job:
     step = _stages[before.kind][before.stage](before)
     after, event = _after(before, step)
     rows = tenant_rows(before.tenant_id)
@@ -142,6 +159,7 @@ def _take_step(before: Job) -> None:
         raise StaleError from None  # somebody else took the step, or changed what it works on
     for pk in step.changed:
         outbox.notify(rows, pk)
+    return after
 
 
 def _after(before: Job, step: Step) -> tuple[Job, NewEvent | None]:

@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from chalicelib.core.table import ConditionFailedError, StaleError, Write
 from chalicelib.tags import store
-from chalicelib.tags.models import Tag, TagBusyError
-from chalicelib.tags.service import Actor, new_tag, shown
+from chalicelib.tags.models import Tag
+from chalicelib.tags.service import Actor, busy_error, new_tag, shown
 from chalicelib.tenants import service as tenants
 
 
@@ -34,7 +34,7 @@ class Naming:
             return self._requiring(names)
         guards, pos = store.find_guards(self._tenant_id, names)
         if busy := next((guard["job"] for guard in guards.values() if "job" in guard), None):
-            raise TagBusyError(f"Job {busy} is renaming or deleting a tag. Try again when it is done.", param="tags")
+            raise busy_error(busy, "tags")
         missing = [new_tag(self._tenant_id, {"name": name}) for name in sorted(names) if name not in guards]
         if not missing:
             return self._requiring(names)

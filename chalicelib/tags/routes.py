@@ -23,7 +23,7 @@ def list_tags(call: Call, query: ListTags) -> Page[Tag]:
     body=CreateTag,
     answer=TagOut,
     status=201,
-    errors=(TagExistsError,),
+    errors=(TagExistsError, TagBusyError),
 )
 def create_tag(call: Call, body: CreateTag) -> Tag:
     """Create a tag. One that a conversation is given and that is not there yet is created by that, too."""
@@ -53,7 +53,7 @@ def update_tag(call: Call, body: UpdateTag, tag_id: str) -> Tag:
     return service.update_tag(call.tenant_id, call.principal.actor, tag_id, body.given(), call.if_match)
 
 
-@api.delete("/v1/tags/{tag_id}", role=Role.AGENT, scope="tags:write", errors=(TagBusyError,))
+@api.delete("/v1/tags/{tag_id}", role=Role.AGENT, scope="tags:write")
 def delete_tag(call: Call, tag_id: str) -> None:
     """Delete a tag. A job takes it from the conversations that have it; until it is done, its name is not free."""
     service.delete_tag(call.tenant_id, call.principal.actor, tag_id, call.if_match)

@@ -18,6 +18,8 @@ from chalicelib.tenants import service as tenants
 
 FOLLOW_JOB = "tag.follow"  # takes a name from conversations, and gives them the new one if there is one
 
+STEPS_AT_ONCE = 3  # two conversations and the end
+
 Actor = dict[str, str]
 Given = Mapping[str, Any]  # the fields that the caller sent
 
@@ -61,7 +63,8 @@ def create_tag(tenant_id: str, actor: Actor, given: Given) -> Tag:
 def update_tag(tenant_id: str, actor: Actor, tag_id: str, given: Given, expected_version: int | None = None) -> Tag:
     """Change the given fields; with a new name a job begins, which gives it to conversations.
 
-    Raises TagNotFoundError, TagExistsError, TagBusyError and PreconditionFailedError.
+    Raises TagNotFoundError, TagExistsError, TagBusyError and PreconditionFailedError. One read, one transaction, one
+    queue send; where a job begins, one send more and what its first steps take.
     """
 
     def attempt() -> Tag:
@@ -72,17 +75,14 @@ def update_tag(tenant_id: str, actor: Actor, tag_id: str, given: Given, expected
         after = replace(after, version=before.version + 1, updated_at=clock.now_ms())
         job, renaming, claim = None, list[Write](), None
         if after.name != before.name:
-            _refuse_busy(before)
-            job, starting = jobs.starting(tenant_id, FOLLOW_JOB, _args(before) | {"into": after.name}, actor)
+            job, starting = jobs.starting(tenant_id, FOLLOW_JOB, _args(before), actor)
             after, claim = replace(after, job_id=job.id), store.claiming(after)
             renaming = [claim, store.holding(before, job.id), *starting]
         old, new = shown(before), shown(after)
         previous = {name: old[name] for name in given if old[name] != new[name]}
         record = tenants.recording_at(tenant_id, pos, actor, "tag.updated", new, previous)
         _commit(tenant_id, [store.changing(before, after), *renaming, *record], claim)
-        if job:
-            jobs.started(job)
-        return after
+        return replace(after, job_id=None) if job and _is_done(job) else after
 
     return retrying(attempt)
 
@@ -92,18 +92,27 @@ def delete_tag(tenant_id: str, actor: Actor, tag_id: str, expected_version: int 
 
     def attempt() -> None:
         before, pos = _expected(tenant_id, tag_id, expected_version)
-        _refuse_busy(before)
         job, starting = jobs.starting(tenant_id, FOLLOW_JOB, _args(before), actor)
         record = tenants.recording_at(tenant_id, pos, actor, "tag.deleted", shown(before))
         _commit(tenant_id, [store.deleting(before), store.holding(before, job.id), *starting, *record])
-        jobs.started(job)
+        _is_done(job)
 
     retrying(attempt)
 
 
+def name_now(job: Job) -> tuple[str | None, list[Write]]:
+    """Return the name that the tag of a job has now, None if it is deleted, and the condition that this holds.
+
+    It may be renamed or deleted again while the job is under way. Deleted, it does not come back. One read.
+    """
+    found = store.find(job.tenant_id, job.args["tag_id"])
+    return (found.name, [store.requiring_name(found)]) if found else (None, [])
+
+
 def ending(job: Job) -> list[Write]:
-    """Return the writes that end a job of ours: the name it took from conversations is free."""
-    done = [store.settling(job.tenant_id, job.args["tag_id"], job.id)] if "into" in job.args else []
+    """Return the writes that end a job: the name is free, and the tag has no job unless a newer one. One read."""
+    found = store.find(job.tenant_id, job.args["tag_id"])
+    done = [store.settling(found)] if found and found.job_id == job.id else []
     return [store.releasing(job.tenant_id, job.args["name"], job.id), *done]
 
 
@@ -123,11 +132,10 @@ def _args(tag: Tag) -> dict[str, str]:
     return {"tag_id": tag.id, "name": tag.name}
 
 
-def _refuse_busy(tag: Tag) -> None:
-    if tag.job_id:
-        raise TagBusyError(
-            f"Job {tag.job_id} is still giving conversations this tag's name. Try again when it is done."
-        )
+def _is_done(job: Job) -> bool:
+    """Begin with a job. One of few conversations is done before the answer: what it means can be seen at once."""
+    jobs.started(job)
+    return jobs.take_first_steps(job, STEPS_AT_ONCE).status == "completed"
 
 
 def _commit(tenant_id: str, writes: list[Write], claim: Write | None = None, *, result: Tag | None = None) -> None:
@@ -136,8 +144,18 @@ def _commit(tenant_id: str, writes: list[Write], claim: Write | None = None, *, 
         tenants.commit(tenant_id, writes, **kept)
     except ConditionFailedError as exc:
         if claim and claim in exc.failed:
-            raise TagExistsError(param="name") from None
+            raise _taken(claim) from None
         raise StaleError from None
+
+
+def _taken(claim: Write) -> TagExistsError | TagBusyError:
+    job = store.holder(claim)
+    return busy_error(job, "name") if job else TagExistsError(param="name")
+
+
+def busy_error(job_id: str, param: str) -> TagBusyError:
+    """Return the error that names the job that holds a name."""
+    return TagBusyError(f"Job {job_id} is taking a tag's old name from conversations. Try again soon.", param=param)
 
 
 def _expected(tenant_id: str, tag_id: str, expected_version: int | None) -> tuple[Tag, int | None]:

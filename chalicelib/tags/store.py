@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source
-from chalicelib.core.table import Key, Write, tenant_rows
+from chalicelib.core.table import Key, Write, rows_of, tenant_rows
 from chalicelib.tags.models import Tag
 from chalicelib.tenants import service as tenants
 
@@ -85,9 +85,20 @@ def releasing(tenant_id: str, name: str, job_id: str) -> Write:
     return tenant_rows(tenant_id).deleting(_guard(name), "-", when={"job": job_id})
 
 
-def settling(tenant_id: str, tag_id: str, job_id: str) -> Write:
+def settling(tag: Tag) -> Write:
     """Return the write that notes that a tag's new name is that of all conversations."""
-    return tenant_rows(tenant_id).updating(PK, tag_id, set_={"job_id": None}, when={"job_id": job_id})
+    return tenant_rows(tag.tenant_id).updating(PK, tag.id, set_={"job_id": None}, when={"job_id": tag.job_id})
+
+
+def requiring_name(tag: Tag) -> Write:
+    """Return the condition that a tag has the name that was read."""
+    return tenant_rows(tag.tenant_id).checking(PK, tag.id, when={"name": tag.name}, exists=True)
+
+
+def holder(claim: Write) -> str | None:
+    """Return the job that holds the name of a claim that has failed."""
+    guard = rows_of(claim.key.pk).get(claim.key.pk.partition("#")[2], "-")
+    return guard.get("job") if guard else None
 
 
 def requiring(tenant_id: str, name: str) -> Write:

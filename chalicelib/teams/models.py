@@ -48,7 +48,11 @@ def _distinct(user_ids: list[str]) -> list[str]:
 
 
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=40)]
-UserIds = Annotated[list[UserId], Field(max_length=MAX_MEMBERS), AfterValidator(_distinct)]
+UserIds = Annotated[
+    list[UserId],
+    Field(max_length=MAX_MEMBERS, examples=[["usr_01JB3D2N6T8V4W5X7Y9Z0A1B2C"]]),
+    AfterValidator(_distinct),
+]
 
 
 class ListTeams(PageQuery):

@@ -161,13 +161,13 @@ def _change(before: Team, after: Team, pos: int | None, actor: Actor) -> Team:
 
 
 def _commit(tenant_id: str, writes: list[Write], joining: list[Write], *, result: Team | None = None) -> None:
-    """Commit; raises TeamMemberUnknownError naming who is no member, and ConditionFailedError for all else."""
+    """Commit; raises TeamMemberUnknownError, and ConditionFailedError for all else."""
     kept = {"result": result} if result else {}
     try:
         tenants.commit(tenant_id, [*writes, *joining], **kept)
     except ConditionFailedError as exc:
-        if unknown := [write.key.sk for write in exc.failed if write in joining]:
-            raise TeamMemberUnknownError(f"No member of this tenant: {', '.join(unknown)}.", param="members") from None
+        if any(write in exc.failed for write in joining):
+            raise TeamMemberUnknownError(param="members") from None
         raise
 
 

@@ -19,6 +19,7 @@ from tests.support.files import FILES, OWN_FILES, posted, started, uploaded
 from tests.support.identity import new_secret, prove, proven, signed
 from tests.support.queues import drain
 from tests.support.stripe import URLS, till_with_account
+from tests.support.tags import TAGS, TEAMS, new_tag, new_team
 from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_user
 from tests.support.webhooks import PUBLIC_URL, WEBHOOKS
 
@@ -568,6 +569,52 @@ def _bulk(world: World) -> Send:
     return lambda: world.tenant.owner.client.post("/v1/conversations/bulk", body)
 
 
+def _new_tag() -> dict[str, object]:
+    return {"name": unique().lower(), "color": "#2563eb"}
+
+
+def _create_tag(world: World) -> Send:
+    return lambda: world.tenant.owner.client.post(TAGS, _new_tag())
+
+
+def _rename_tag(world: World) -> Send:
+    return _on_made(TAGS, _new_tag, "PATCH", "", {"name": unique().lower()})(world)
+
+
+def _on_team(method: str, change: Callable[[World], object] = lambda _world: None) -> Prepare:
+    """Of a tenant with few teams: there may be only so many."""
+
+    def prepare(world: World) -> Send:
+        owner = world.tenant.owner.client
+        for row in owner.get(f"{TEAMS}?limit=100").json["data"][50:]:
+            owner.delete(f"{TEAMS}/{row['id']}")
+        made, body = new_team(owner)["id"], change(world)
+        return lambda: owner.send(method, f"{TEAMS}/{made}", body)
+
+    return prepare
+
+
+def _with_owner(world: World) -> object:
+    return {"add_members": [world.tenant.owner.user_id]}
+
+
+def _update_conversation(world: World) -> Send:
+    found, owner = world.chat.begin(), world.tenant.owner.client
+    tag = new_tag(owner, unique().lower())["name"]
+    return lambda: owner.patch(f"/v1/conversations/{found}", {"priority": "high", "tags": [tag]})
+
+
+def _bring_new_tags(world: World) -> Send:
+    found, body = world.chat.begin(), {"add_tags": [unique().lower() for _ in range(3)]}
+    return lambda: world.tenant.owner.client.patch(f"/v1/conversations/{found}", body)
+
+
+def _of_team(world: World) -> Send:
+    owner, team = world.tenant.owner.client, new_team(world.tenant.owner.client)["id"]
+    owner.patch(f"/v1/conversations/{world.chat.begin()}", {"team_id": team})
+    return lambda: owner.get(f"/v1/conversations?team_id={team}")
+
+
 REQUESTS: dict[str, Prepare] = {
     "POST /v1/auth/register": _register,
     "POST /v1/auth/verify-email": _verify,
@@ -618,6 +665,16 @@ REQUESTS: dict[str, Prepare] = {
     "DELETE /v1/canned-responses/{canned_response_id}": _on_canned_response("DELETE"),
     "POST /v1/canned-responses/{canned_response_id}/render": _on_canned_response("POST", "/render"),
     "POST /v1/conversations/{conversation_id}/canned-responses/{canned_response_id}/render": _render_for_conversation,
+    "GET /v1/tags": _v1("GET", TAGS),
+    "POST /v1/tags": _create_tag,
+    "GET /v1/tags/{tag_id}": _on_made(TAGS, _new_tag, "GET"),
+    "PATCH /v1/tags/{tag_id}": _on_made(TAGS, _new_tag, "PATCH", "", {"color": "#d93025"}),
+    "DELETE /v1/tags/{tag_id}": _on_made(TAGS, _new_tag, "DELETE"),
+    "GET /v1/teams": _v1("GET", TEAMS),
+    "POST /v1/teams": _v1("POST", TEAMS, {"name": "Sales"}),
+    "GET /v1/teams/{team_id}": _on_team("GET"),
+    "PATCH /v1/teams/{team_id}": _on_team("PATCH", _with_owner),
+    "DELETE /v1/teams/{team_id}": _on_team("DELETE"),
     "GET /v1/companies": _v1("GET", COMPANIES),
     "POST /v1/companies": _v1("POST", COMPANIES, COMPANY),
     "GET /v1/companies/{company_id}": _on_made(COMPANIES, COMPANY, "GET"),
@@ -665,7 +722,7 @@ REQUESTS: dict[str, Prepare] = {
     "GET /v1/conversations": _v1("GET", "/v1/conversations?status=open&limit=10"),
     "POST /v1/conversations/bulk": _bulk,
     "GET /v1/conversations/{conversation_id}": _on_conversation("GET"),
-    "PATCH /v1/conversations/{conversation_id}": _on_conversation("PATCH", "", {"priority": "high", "tags": ["a"]}),
+    "PATCH /v1/conversations/{conversation_id}": _update_conversation,
     "DELETE /v1/conversations/{conversation_id}": _on_conversation("DELETE"),
     "POST /v1/conversations/{conversation_id}/close": _close,
     "POST /v1/conversations/{conversation_id}/reopen": _reopen,
@@ -768,6 +825,10 @@ MORE: dict[str, Prepare] = {  # other ways to use a route that cost something el
     "GET /v1/conversations (offset)": _v1("GET", "/v1/conversations?status=open&offset=1000"),
     "GET /v1/conversations (unassigned)": _v1("GET", "/v1/conversations?assigned_to=unassigned&status=open"),
     "GET /v1/conversations (rare priority)": _v1("GET", "/v1/conversations?priority=urgent&status=open"),
+    "GET /v1/conversations (of a team)": _of_team,
+    "PATCH /v1/conversations/{conversation_id} (new tags)": _bring_new_tags,
+    "GET /v1/tags (of a name)": _v1("GET", f"{TAGS}?name=none"),
+    "PATCH /v1/tags/{tag_id} (another name)": _rename_tag,
     "GET /v1/conversations (search for a number)": _by_number,
     "GET /v1/conversations (search for a word)": _by_word,
     "GET /v1/conversations (search for a contact's word)": _v1("GET", "/v1/conversations?q=ferr"),

@@ -108,13 +108,13 @@ def _opened(
     first = NewMessage(Author("agent", tenant.owner.user_id, None), "Hello")
     new = opening.NewConversation(visitor_id, {"type": "user", "id": "-"}, first, tags=tags, hot=given)
     opened = opening.open_conversation(tenant.id, new)
-    more = {"company_id": company_id, "team_id": None, "assigned_to": None}
+    more: dict[str, Any] = {"company_id": company_id, "team_id": None, "assigned_to": None}
     return Shown(opened.conversation.id, "open", visitor_id, tags=tags, activity=clock.now_ms(), **more, **given)
 
 
 def _changed(tenant: Organisation, shown: Shown, chance: random.Random, agents: list[str], teams: list[str]) -> Shown:
     status, assignee = chance.choice(["open", "open", "pending", "snoozed", "closed"]), chance.choice([*agents, None])
-    wanted = {"status": status, "assigned_to": assignee, "team_id": chance.choice([*teams, None])}
+    wanted: dict[str, Any] = {"status": status, "assigned_to": assignee, "team_id": chance.choice([*teams, None])}
     service.update_conversation(tenant.id, shown.id, wanted, {"type": "user", "id": "-"}, None)
     return replace(shown, **wanted)
 

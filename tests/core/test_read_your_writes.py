@@ -40,6 +40,8 @@ MADE: dict[str, tuple[str, dict[str, object], dict[str, object] | None]] = {
     "api key": ("/v1/api-keys", {"name": "One"}, {"name": "Two"}),
     "company": ("/v1/companies", {"name": "Acme"}, {"name": "Globex"}),
     "contact": ("/v1/contacts", {"name": "Ana"}, {"name": "Eva"}),
+    "tag": ("/v1/tags", {"name": "*"}, {"name": "renamed"}),
+    "team": ("/v1/teams", {"name": "Sales"}, {"name": "Support"}),
     "attribute": ("/v1/custom-attributes", {"key": "k", "label": "K", "type": "text"}, {"label": "L"}),
 }
 READABLE_ALONE = MADE.keys() - {"domain"}

@@ -11,7 +11,10 @@ from typing import Literal
 ROLES = ("viewer", "agent", "admin", "owner")
 NOBODY = "nobody"  # no role is needed: anybody who is signed in, or anybody at all
 
-_ADMINISTRATION = ("/v1/tenants", "/v1/api-keys", "/v1/widgets", "/v1/domains", "/v1/custom-attributes", "/v1/webhooks")
+_ADMINISTRATION = (
+    *("/v1/tenants", "/v1/api-keys", "/v1/widgets", "/v1/domains", "/v1/custom-attributes", "/v1/webhooks"),
+    "/v1/teams",
+)
 _UNSEEN = "/v1/webhooks"  # of the administration, what only admins may even read
 # What a member chooses for themselves in a tenant: any member, and no key, which is nobody.
 MINE = {

@@ -19,6 +19,7 @@ from tests.support.chats import new_chat, new_site
 from tests.support.contacts import new_company, new_contact
 from tests.support.files import OWN_FILES, uploaded
 from tests.support.openapi import Json, document
+from tests.support.tags import new_team
 from tests.support.tenants import Organisation
 
 _ID = re.compile(r"([a-z]{2,5})_[0-9A-HJKMNP-TV-Z]{26}")
@@ -94,6 +95,7 @@ def _there_is(tenant: Organisation, sent: Sent, prefix: str) -> str:
         "fil": lambda: (uploaded(sent.asker, url=OWN_FILES) if visitors else uploaded(owner))["id"],
         "conv": lambda: new_chat(tenant).begin(),
         "vis": lambda: new_chat(tenant).visitor_id,
+        "team": lambda: new_team(owner)["id"],
     }
     found: str = makers[prefix]()
     return found

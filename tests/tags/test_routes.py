@@ -211,7 +211,7 @@ class TestRename:
         owner.patch(f"{TAGS}/{owner.get(f'{TAGS}?name=new').json['data'][0]['id']}", {"name": "other"})
         drain(services)
         owner.patch(f"{CONVERSATIONS}/{found[2]}", {"remove_tags": ["other"]})
-        answer = owner.patch(f"{TAGS}/{made['id']}", {"name": "New"})
+        answer = owner.patch(f"{TAGS}/{made['id']}", {"name": "New"})  # three conversations: not done at once
         assert (answer.status, answer.json["name"]) == (200, "new")
         job = answer.json["job_id"]
         drain(services)
@@ -223,7 +223,35 @@ class TestRename:
             told = rows(owner, "/v1/events?type=conversation.updated&limit=100")
         assert {"tags": ["first", "old", "last"]} in [event["previous"] for event in told]
 
-    def test_while_it_goes_on_the_old_name_is_held(self, services, owner, chat):
+    def test_of_few_conversations_it_is_done_before_the_answer(self, owner, chat):
+        made, found = new_tag(owner, "old"), [chat.begin() for _ in range(2)]
+        for each in found:
+            owner.patch(f"{CONVERSATIONS}/{each}", {"tags": ["old"]})
+        assert owner.patch(f"{TAGS}/{made['id']}", {"name": "new"}).json["job_id"] is None
+        assert tagged(owner, "new") == set(found)
+        assert owner.delete(f"{TAGS}/{made['id']}").status == 204
+        assert (tagged(owner, "new"), new_tag(owner, "new")["name"]) == (set(), "new")
+
+    @pytest.mark.parametrize("end", ["another name", "its old name", "deleted"])
+    def test_a_tag_may_change_again_while_it_goes_on(self, services, monkeypatch, owner, chat, end):
+        monkeypatch.setattr("chalicelib.tags.service.STEPS_AT_ONCE", 1)
+        made, found = new_tag(owner, "one"), [chat.begin() for _ in range(4)]
+        for each in found:
+            owner.patch(f"{CONVERSATIONS}/{each}", {"tags": ["one"]})
+        assert owner.patch(f"{TAGS}/{made['id']}", {"name": "two"}).status == 200
+        if end == "its old name":
+            assert owner.patch(f"{TAGS}/{made['id']}", {"name": "one"}).code == "tag_busy"
+        elif end == "deleted":
+            assert owner.delete(f"{TAGS}/{made['id']}").status == 204
+        else:
+            assert owner.patch(f"{TAGS}/{made['id']}", {"name": "three"}).json["job_id"]
+        drain(services)
+        left = {"its old name": "two", "deleted": None, "another name": "three"}[end]
+        assert {tuple(conversation(owner, each)["tags"]) for each in found} == {(left,) if left else ()}
+        assert [(row["name"], row["job_id"]) for row in rows(owner, TAGS)] == ([(left, None)] if left else [])
+
+    def test_while_it_goes_on_the_old_name_is_held(self, services, monkeypatch, owner, chat):
+        monkeypatch.setattr("chalicelib.tags.service.STEPS_AT_ONCE", 0)
         made, found = new_tag(owner, "old"), f"{CONVERSATIONS}/{chat.begin()}"
         owner.patch(found, {"tags": ["old"]})
         drain(services)
@@ -233,8 +261,8 @@ class TestRename:
             owner.patch(other, {"add_tags": ["old"]}),
             owner.post(CONVERSATIONS, {"visitor_id": chat.visitor_id, "tags": ["old"]}),
             owner.post(f"{CONVERSATIONS}/bulk", {"filter": {"status": "open"}, "set": {"add_tags": ["old"]}}),
-            owner.patch(f"{TAGS}/{made['id']}", {"name": "newer"}),
-            owner.delete(f"{TAGS}/{made['id']}"),
+            owner.post(TAGS, {"name": "old"}),
+            owner.patch(f"{TAGS}/{made['id']}", {"name": "old"}),
         ]
         assert {(answer.status, answer.code) for answer in held} == {(409, "tag_busy")}
         assert all(job in answer.json["error"]["message"] for answer in held)
@@ -248,14 +276,15 @@ class TestRename:
 
 
 class TestDelete:
-    def test_conversations_lose_it_and_the_name_is_free_again(self, services, owner, chat):
+    def test_conversations_lose_it_and_the_name_is_free_again(self, services, monkeypatch, owner, chat):
+        monkeypatch.setattr("chalicelib.tags.service.STEPS_AT_ONCE", 0)
         made, found = new_tag(owner, "gone"), [chat.begin() for _ in range(2)]
         for each in found:
             owner.patch(f"{CONVERSATIONS}/{each}", {"tags": ["gone", "stays"]})
         drain(services)
         assert owner.delete(f"{TAGS}/{made['id']}").status == 204
         assert owner.get(f"{TAGS}/{made['id']}").status == 404
-        assert owner.post(TAGS, {"name": "gone"}).code == "tag_exists"
+        assert owner.post(TAGS, {"name": "gone"}).code == "tag_busy"
         assert owner.patch(f"{CONVERSATIONS}/{chat.begin()}", {"add_tags": ["gone"]}).code == "tag_busy"
         drain(services)
         assert [conversation(owner, each)["tags"] for each in found] == [["stays"], ["stays"]]

@@ -75,7 +75,7 @@ class TestEveryOperation:
 
 class TestTeams:
     def test_all_fields_are_kept_changed_and_cleared(self, tenant, owner):
-        given = {"name": "Sales", "description": "Offers", "members": [tenant.owner.user_id]}
+        given: dict[str, Any] = {"name": "Sales", "description": "Offers", "members": [tenant.owner.user_id]}
         made = new_team(owner, **given)
         assert made.items() >= given.items()
         assert owner.get(f"{TEAMS}/{made['id']}").json == made
@@ -108,7 +108,6 @@ class TestTeams:
         stranger = new_tenant().owner.user_id
         refused = owner.patch(url, {"add_members": [stranger]})
         assert (refused.status, refused.code) == (422, "not_a_member")
-        assert stranger in refused.json["error"]["message"]
 
     def test_mine_are_those_that_i_am_in(self, tenant, owner):
         agent = new_member(tenant, "agent")
