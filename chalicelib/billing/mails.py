@@ -9,6 +9,7 @@ from chalicelib.tenants import service as tenants
 
 _TEMPLATES = {
     "subscription.trial_ending": "trial_ending",
+    "subscription.duplicate_canceled": "duplicate_canceled",
     "plan.limit_near": "limit_near",
     "plan.limit_reached": "limit_reached",
 }

@@ -27,6 +27,7 @@ class Snapshot:
     period_end: int | None
     trial_end: int | None
     cancel_at: int | None  # when it ends, if somebody has canceled it
+    duplicates: tuple[str, ...] = ()  # others that checkouts began beside it
 
 
 @frozen

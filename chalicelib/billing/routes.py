@@ -92,10 +92,11 @@ def resume_subscription(call: Call) -> Account:
     errors=(AlreadySubscribedError, PlanTooSmallError, BillingBusyError),
 )
 def start_checkout(call: Call, body: StartCheckout) -> RedirectOut:
-    """Begin a subscription: send the browser to `url`. What is left of the trial stays free."""
-    return service.start_checkout(
-        call.tenant_id, call.principal, body.plan, body.success_url, body.cancel_url, _key(call)
-    )
+    """Begin a subscription: send the browser to `url`. What is left of the trial stays free.
+
+    A checkout that was begun before and not completed is closed.
+    """
+    return service.start_checkout(call.tenant_id, call.principal, body.plan, body.success_url, body.cancel_url)
 
 
 @api.post(

@@ -80,10 +80,11 @@ def list_invoices(tenant_id: str, query: PageQuery) -> Page[Invoice]:
     return page_of(found, query, tenant_id, "invoices", lambda each: f"{each.created_at:013d}#{each.id}")
 
 
-def start_checkout(
-    tenant_id: str, actor: Principal, plan: PlanName, success_url: str, cancel_url: str, key: str
-) -> RedirectOut:
-    """Return where to subscribe. Raises AlreadySubscribedError, PlanTooSmallError and BillingBusyError."""
+def start_checkout(tenant_id: str, actor: Principal, plan: PlanName, success_url: str, cancel_url: str) -> RedirectOut:
+    """Return where to subscribe; checkouts begun before are closed.
+
+    Raises AlreadySubscribedError, PlanTooSmallError and BillingBusyError.
+    """
     if plan == "free":
         raise InvalidError.field("plan", "This plan costs nothing. To go back to it, cancel the subscription.")
     wanted: PaidPlanName = plan
@@ -91,6 +92,7 @@ def start_checkout(
     def start() -> RedirectOut:
         account = _with_customer(tenant_id, actor)
         customer_id = _customer_of(account)
+        stripe_gateway.expire_checkouts(customer_id)  # first: one that is completed meanwhile is seen now
         found = stripe_gateway.latest(customer_id)
         if found and found.status in LIVE:
             ask_to_look(tenant_id)  # we may not know it yet
@@ -105,7 +107,8 @@ def start_checkout(
             success_url=success_url,
             cancel_url=cancel_url,
             trial_end=account.trial_until if keeps_trial else None,
-            key=_key(key, tenant_id, wanted, success_url, cancel_url),
+            # Of this attempt alone: a repeated request has just closed the checkout that its first attempt left.
+            key=_key("", tenant_id),
         )
         return RedirectOut(url=url)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 8
 RETRIES = 1
+TENANT = "tenant_id"  # in the metadata of what we make
 _ALIVE = ("active", "trialing", "past_due")
 
 transport: Any = None  # an HTTP client as the library has them; None: its own
@@ -46,22 +47,69 @@ def forget() -> None:
 
 
 def create_customer(tenant_id: str, name: str, email: str | None) -> str:
-    """Make a tenant's customer and return its id; a second time the same one, for a day."""
-    params = {"name": name, "metadata": {"tenant_id": tenant_id}, **({"email": email} if email else {})}
+    """Make a tenant's customer and return its id; a second time the same one, for a day, whoever asks then.
+
+    What its idempotency key stands for must not depend on who asks, nor on what the tenant is called by then.
+    """
+    shown = {"name": name, **({"email": email} if email else {})}
     with calling():
-        customer = client().customers.create(params, {"idempotency_key": f"customer-{tenant_id}"})
+        customer = client().customers.create(
+            {"metadata": {TENANT: tenant_id}}, {"idempotency_key": f"customer-{tenant_id}"}
+        )
+        client().customers.update(customer.id, shown)
     return str(customer.id)
 
 
 def latest(customer_id: str) -> Snapshot | None:
-    """Return the customer's subscription that counts: the newest that is alive, else the newest. None without any."""
+    """Return the customer's subscription that counts: the newest that is alive, else the newest. None without any.
+
+    One that a checkout began while there was another is its duplicate, and does not count.
+    """
     with calling():
         found = client().subscriptions.list({"customer": customer_id, "status": "all", "limit": 100})
-    alive = [each for each in found.data if each.status in _ALIVE]
-    if len(alive) > 1:
-        log.error("several_subscriptions", customer=customer_id, subscriptions=[each.id for each in alive])
-    newest = max(alive or found.data, key=lambda each: (each.created, each.id), default=None)
-    return _snapshot(newest) if newest else None
+    alive = sorted((each for each in found.data if each.status in _ALIVE), key=_age)
+    duplicates = [each.id for each in alive[1:] if TENANT in each.metadata]
+    counting = [each for each in alive if each.id not in duplicates]
+    if len(counting) > 1:
+        log.error("several_subscriptions", customer=customer_id, subscriptions=[each.id for each in counting])
+    newest = max(counting or found.data, key=_age, default=None)
+    return _snapshot(newest, tuple(duplicates)) if newest else None
+
+
+def cancel_duplicate(subscription_id: str) -> None:
+    """Pay back what was paid for a subscription, then end it. Repeated, it does what is left to do."""
+    with calling():
+        paid = client().invoices.list(
+            {"subscription": subscription_id, "status": "paid", "limit": 100, "expand": ["data.payments"]}
+        )
+    for invoice in paid.data:
+        for each in invoice.payments.data:
+            if each.payment.type == "payment_intent":
+                _refund(each.payment.payment_intent)
+    with calling(repeated_code="resource_missing"):
+        client().subscriptions.cancel(subscription_id)
+
+
+def _refund(payment_intent: str) -> None:
+    params = {"payment_intent": payment_intent, "reason": "duplicate"}
+    with calling(repeated_code="charge_already_refunded"):
+        client().refunds.create(params, {"idempotency_key": f"refund-{payment_intent}"})
+
+
+def expire_checkouts(customer_id: str) -> None:
+    """Close the checkouts that a customer has open, so that none can be completed beside another."""
+    with calling():
+        for each in client().checkout.sessions.list({"customer": customer_id, "status": "open", "limit": 100}).data:
+            _expire(each.id)
+
+
+def _expire(session_id: str) -> None:
+    import stripe  # noqa: PLC0415 - see above
+
+    try:
+        client().checkout.sessions.expire(session_id)
+    except stripe.InvalidRequestError:
+        log.info("checkout_not_open", session=session_id)  # completed meanwhile: whoever asks for `latest` sees it
 
 
 def start_checkout(
@@ -77,7 +125,7 @@ def start_checkout(
 ) -> str:
     """Return the address at which a customer subscribes. `trial_end` is in milliseconds, two days ahead or more."""
     seat, conversation = _price_ids(PLANS[plan])
-    subscription: dict[str, Any] = {"metadata": {"tenant_id": tenant_id}}
+    subscription: dict[str, Any] = {"metadata": {TENANT: tenant_id}}
     if trial_end:
         subscription["trial_end"] = trial_end // 1000
     params = {
@@ -158,7 +206,11 @@ def _price_ids(plan: Plan) -> tuple[str, ...]:
     return _known_price_ids(stripe_keys().api_key, keys, clock.now_s() // 3600)
 
 
-def _snapshot(found: Any) -> Snapshot:  # noqa: ANN401 - a subscription
+def _age(found: Any) -> tuple[int, str]:  # noqa: ANN401 - a subscription
+    return found.created, found.id
+
+
+def _snapshot(found: Any, duplicates: tuple[str, ...]) -> Snapshot:  # noqa: ANN401 - a subscription
     items = found["items"].data
     metered = next((each for each in items if _is_metered(each)), None)
     seat = next((each for each in items if not _is_metered(each)), None)
@@ -176,6 +228,7 @@ def _snapshot(found: Any) -> Snapshot:  # noqa: ANN401 - a subscription
         period_end=_ms(period_end),
         trial_end=_ms(found.trial_end),
         cancel_at=_ms(cancel_at),
+        duplicates=duplicates,
     )
 
 

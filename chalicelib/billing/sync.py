@@ -43,7 +43,7 @@ def due_at(account: Account, now: int) -> int | None:
 
 
 def sync(tenant_id: str) -> Account:
-    """Fetch a tenant's subscription and apply it; pay for as many seats as there are members.
+    """Fetch a tenant's subscription and apply it; end its duplicates; pay for as many seats as there are members.
 
     Raises NotFoundError for a tenant that is gone, UnavailableError when Stripe does not answer.
     """
@@ -53,6 +53,9 @@ def sync(tenant_id: str) -> Account:
         tenant = tenants.get_tenant(tenant_id)
         found = stripe_gateway.latest(account.customer_id) if account.customer_id else None
         _apply(account, found, tenant)
+        for duplicate in found.duplicates if found else ():  # told already: who dies here is followed by another look
+            log.warning("duplicate_subscription", tenant=tenant_id, subscription=duplicate)
+            stripe_gateway.cancel_duplicate(duplicate)
         if found and found.status in LIVE and _adjust_seats(found, tenant):
             raise StaleError  # look again: another function may have adjusted them to what was true before
         return store.find(tenant_id) or account
@@ -68,8 +71,10 @@ def _apply(account: Account, found: Snapshot | None, tenant: Tenant) -> None:
         after = _with_baseline(after, now)
     if any(event.type == "subscription.trial_ending" for event in events):
         after = replace(after, told=after.told | {_warning(after)})
-    changed = _shown(account) != _shown(after)
-    if changed:
+    if untold := {f"duplicate#{each}" for each in (found.duplicates if found else ())} - after.told:
+        after = replace(after, told=after.told | untold)
+        events.append(NewEvent("subscription.duplicate_canceled", {"id": tenant.id, **_shown(after)}, SYSTEM))
+    if _shown(account) != _shown(after):
         after = replace(after, version=account.version + 1, updated_at=now)
     write = store.applying(account, replace(after, synced_at=now), due_at(after, now))
     limits = PLANS[after.plan].limits

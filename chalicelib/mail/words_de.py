@@ -121,6 +121,12 @@ GERMAN = Words(
             "gelöscht, und Ihre Besucher können weiter schreiben.",
             after="Ein Inhaber kann unter „Abrechnung“ jederzeit wieder abonnieren.",
         ),
+        "duplicate_canceled": Template(
+            "{tenant}: Ein zweites Abonnement wurde beendet",
+            "„{tenant}“ wurde zweimal abonniert, vielleicht in zwei Fenstern. Das zweite Abonnement ist beendet, und "
+            "was dafür bezahlt wurde, geht auf die Karte zurück. Das erste läuft weiter, mit dem Tarif {plan}.",
+            after="War der Tarif des zweiten gewollt? Ein Inhaber kann den Tarif unter „Abrechnung“ wechseln.",
+        ),
         "limit_near": Template(
             "{tenant}: {used} von {allowed} Unterhaltungen sind verbraucht",
             "„{tenant}“ hat {used} der {allowed} Unterhaltungen begonnen, die der Tarif {plan} diesen Monat erlaubt.",

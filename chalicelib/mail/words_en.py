@@ -114,6 +114,12 @@ ENGLISH = Words(
             "your visitors can go on writing.",
             after="An owner can subscribe again under Billing at any time.",
         ),
+        "duplicate_canceled": Template(
+            "{tenant}: a second subscription was canceled",
+            "“{tenant}” was subscribed to twice, perhaps from two windows. The second subscription is canceled, and "
+            "what was paid for it goes back to the card. The first goes on, with the {plan} plan.",
+            after="Did you want the second one's plan? An owner can change the plan under Billing.",
+        ),
         "limit_near": Template(
             "{tenant}: {used} of {allowed} conversations are used",
             "“{tenant}” has opened {used} of the {allowed} conversations that the {plan} plan allows this month.",

@@ -183,6 +183,9 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "webhook.test": EventType("Sent by POST /v1/webhooks/{id}/test only; it is not in the log.", TestedWebhookOut),
     "subscription.updated": EventType("The tenant's plan or its subscription changed.", ChangedSubscriptionOut),
     "subscription.trial_ending": EventType("A trial ends within three days.", ChangedSubscriptionOut),
+    "subscription.duplicate_canceled": EventType(
+        "A second subscription, begun beside the first, is canceled and paid back.", ChangedSubscriptionOut
+    ),
     "plan.limit_near": EventType("80 % of what the plan allows in a month are used.", PlanLimitOut),
     "plan.limit_reached": EventType("What the plan allows in a month is used up.", PlanLimitOut),
     "job.created": EventType("Work on many objects has begun.", JobOut),

@@ -14,6 +14,7 @@ from local.stripe_double import (
     lines,
     portal,
     preview,
+    refunds,
     subscriptions,
     usage,
 )
@@ -182,6 +183,7 @@ _PLACES = {
     "payment_method": "payment_methods",
     "invoice": "invoices",
     "invoiceitem": "invoiceitems",
+    "refund": "refunds",
     "checkout.session": "checkout/sessions",
     "billing.meter": "billing/meters",
     "billing_portal.configuration": "billing_portal/configurations",
@@ -288,6 +290,9 @@ OPERATIONS = [
     _operation("POST", "invoices/{}/pay", invoices.PAID, invoices.pay_invoice),
     _operation("POST", "invoices/{}/void", _NOTHING, invoices.void_invoice),
     _operation("POST", "invoices/{}/mark_uncollectible", _NOTHING, invoices.mark_uncollectible),
+    _operation("POST", "refunds", refunds.NEW_REFUND, refunds.create_refund),
+    _operation("GET", "refunds/{}", _NOTHING, _retrieve("refund")),
+    _operation("GET", "refunds", listing(payment_intent=text), _list("refund", payment_intent="payment_intent")),
     _operation("POST", "invoiceitems", lines.NEW_ITEM, lines.create_item),
     _operation(
         "GET",

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.billing import store
+from chalicelib.billing import store, stripe_gateway
 from chalicelib.core.table import run
+from local.stripe_double.errors import Refused
 from tests.support.client import Answer
+from tests.support.faults import At, Crash, crash, injected
 from tests.support.stripe import FAILING_CARD, URLS, Till
 from tests.support.tenants import Organisation, anonymous, invite, new_key, new_member, new_tenant, signed_in_again
 
@@ -99,6 +101,38 @@ class TestCheckout:
         assert (subscription(tenant)["plan"], subscription(tenant)["status"]) == ("starter", "active")
         invoices = tenant.owner.client.get("/v1/billing/invoices").json
         assert [(each["status"], each["total"]) for each in invoices["data"]] == [("paid", 1900)]
+
+    def test_an_earlier_one_that_is_still_open_is_closed(self, till: Till, tenant: Organisation):
+        first, second = (tenant.owner.client.post("/v1/billing/checkout", CHECKOUT).json["url"] for _ in range(2))
+        with pytest.raises(Refused, match="expired"):
+            till.complete(first)
+        till.complete(second)
+        till.deliver_hooks()
+        assert subscription(tenant)["plan"] == "pro"
+
+    def test_one_that_is_completed_in_between_counts(
+        self, till: Till, tenant: Organisation, monkeypatch: pytest.MonkeyPatch
+    ):
+        url = tenant.owner.client.post("/v1/billing/checkout", CHECKOUT).json["url"]
+        expire = stripe_gateway._expire
+
+        def too_late(session_id: str) -> None:
+            till.complete(url)
+            expire(session_id)
+
+        monkeypatch.setattr(stripe_gateway, "_expire", too_late)
+        assert tenant.owner.client.post("/v1/billing/checkout", CHECKOUT).code == "already_subscribed"
+
+    def test_who_asks_again_after_somebody_elses_attempt_died_has_the_same_customer(
+        self, till: Till, tenant: Organisation
+    ):
+        other = new_member(tenant, "owner")
+        with pytest.raises(Crash), injected(At(0, "before", crash, is_transaction)):
+            tenant.owner.client.post("/v1/billing/checkout", CHECKOUT)
+        till.pass_time(61)
+        assert other.client.post("/v1/billing/checkout", CHECKOUT).status == 200
+        (customer,) = till.double.account.ledger.of_kind("customer")
+        assert (customer["name"], customer["email"]) == ("Acme", other.email)
 
     def test_a_repeated_key_gets_the_first_answer(self, till: Till, tenant: Organisation):
         first, again = (
@@ -246,6 +280,64 @@ class TestDunning:
         assert len(told) == 1
 
 
+class TestTwoSubscriptions:
+    """Two windows complete a checkout each: as if the first had not been closed when the second was begun."""
+
+    @pytest.fixture
+    def twice(self, till: Till, tenant: Organisation) -> Organisation:
+        tenant = pass_time(till, tenant, 15 * DAY)
+        till.reconcile()
+        till.complete_twice(tenant, "starter", "pro")
+        return tenant
+
+    def kept(self, till: Till) -> list[str]:
+        found = till.double.account.ledger.of_kind("subscription")
+        return [each["items"]["data"][0]["price"]["lookup_key"] for each in found if each["status"] == "active"]
+
+    def test_the_later_ends_at_once_and_is_paid_back_and_owners_are_told(self, till: Till, twice: Organisation):
+        till.deliver_hooks()
+        assert self.kept(till) == ["parley_starter_seat_1"]
+        assert (subscription(twice)["plan"], subscription(twice)["status"]) == ("starter", "active")
+        refunds = till.double.account.ledger.of_kind("refund")
+        assert [(each["amount"], each["reason"]) for each in refunds] == [(4900, "duplicate")]
+        told = [each for each in subjects(till, twice) if "second subscription" in each]
+        assert told == ["Acme: a second subscription was canceled"]
+
+    def test_with_every_hook_lost_the_next_look_does_it(self, till: Till, twice: Organisation):
+        till.double.hooks.take()
+        till.pass_time(25 * 3600)
+        till.reconcile()
+        assert self.kept(till) == ["parley_starter_seat_1"]
+
+    def test_looking_again_changes_nothing(self, till: Till, twice: Organisation):
+        for _ in range(2):
+            till.deliver_hooks()
+            till.pass_time(3700)
+            till.reconcile()
+        assert self.kept(till) == ["parley_starter_seat_1"]
+        assert len(list(till.double.account.ledger.of_kind("refund"))) == 1
+        assert len([each for each in subjects(till, twice) if "second subscription" in each]) == 1
+
+    def test_one_that_was_made_in_the_dashboard_is_left_to_the_operator(self, till: Till, tenant: Organisation):
+        till.subscribe(tenant, "starter")
+        (ours,) = till.double.account.ledger.of_kind("subscription")
+        items = [{"price": each["price"]["id"]} for each in ours["items"]["data"]]
+        till.pass_time(5)
+        made = stripe_gateway.client().subscriptions.create(
+            {
+                "customer": ours["customer"],
+                "items": [{**items[0], "quantity": 1}, *items[1:]],
+                "default_payment_method": ours["default_payment_method"],
+            }
+        )
+        till.deliver_hooks()
+        account = store.find(tenant.id)
+        assert account is not None
+        assert account.subscription_id == made.id
+        alive = [each["status"] for each in till.double.account.ledger.of_kind("subscription")]
+        assert "canceled" not in alive
+
+
 class TestSeats:
     def test_whoever_joins_is_paid_for_and_whoever_leaves_no_more(self, till: Till, tenant: Organisation):
         till.subscribe(tenant, "starter")
@@ -273,6 +365,10 @@ def pass_time(till: Till, tenant: Organisation, seconds: int) -> Organisation:
 def subjects(till: Till, tenant: Organisation) -> list[str]:
     mails = [mail for mail in till.services.mails if mail["Destination"]["ToAddresses"] == [tenant.owner.email]]
     return [mail["Content"]["Simple"]["Subject"]["Data"] for mail in mails]
+
+
+def is_transaction(_service: str, operation: str) -> bool:
+    return operation == "transact_write_items"
 
 
 def code_or_status(answer: Answer) -> str:

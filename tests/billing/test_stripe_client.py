@@ -79,6 +79,16 @@ def _do_everything(till: Till, tell: Callable[[Callable[[], Any]], Any]) -> None
     tell(lambda: v1.subscriptions.update("sub_none", {"cancel_at_period_end": True}))
     tell(lambda: v1.payment_methods.attach("pm_card_chargeDeclined", {"customer": customer}).customer)
     tell(lambda: v1.customers.create({"name": "x"}, {"idempotency_key": "customer-tn_1"}))
+    url = tell(lambda: gateway.start_checkout("tn_1", customer, "pro", quantity=2, trial_end=None, key="k8", **URLS))
+    till.moved_s += 1
+    till.complete(gateway.start_checkout("tn_1", customer, "pro", quantity=2, trial_end=None, key="k9", **URLS))
+    (duplicate,) = tell(lambda: gateway.latest(customer)).duplicates
+    for _ in range(2):
+        tell(lambda: gateway.cancel_duplicate(duplicate))
+    tell(lambda: [(each.amount, each.reason) for each in v1.refunds.list({"limit": 10}).data])
+    for _ in range(2):
+        tell(lambda: gateway.expire_checkouts(customer))
+    tell(lambda: v1.checkout.sessions.expire(url.rpartition("/")[2]))
     tell(lambda: v1.subscriptions.cancel(found.id).status)
     tell(lambda: gateway.latest(customer))
 

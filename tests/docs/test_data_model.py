@@ -332,7 +332,8 @@ def billing(services: Any) -> None:
     metered = dataclasses.replace(plans["starter"], conversations=0)
     with till.open(), mock.patch.dict(plans, free=small, starter=metered):
         paying, free = new_tenant(domain=HOST), new_tenant(domain=HOST)
-        till.subscribe(paying, "starter")
+        till.complete_twice(paying, "starter", "pro")
+        till.deliver_hooks()
         assert paying.owner.client.post("/v1/billing/subscription/cancel").status == 200
         new_chat(paying).begin()
         drain(services)

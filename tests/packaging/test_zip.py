@@ -92,6 +92,7 @@ def test_what_is_imported_only_when_it_is_used_is_packaged_too(task: Path, libra
         "stripe._invoice_service.InvoiceService",
         "stripe._price_service.PriceService",
         "stripe._product_service.ProductService",
+        "stripe._refund_service.RefundService",
         "stripe._subscription_service.SubscriptionService",
         "stripe.billing._meter_event_service.MeterEventService",
         "stripe.billing._meter_service.MeterService",

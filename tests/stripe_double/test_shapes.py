@@ -33,6 +33,7 @@ KINDS: dict[str, Any] = {
     "line_item": stripe.InvoiceLineItem,
     "invoiceitem": stripe.InvoiceItem,
     "invoice_payment": stripe.InvoicePayment,
+    "refund": stripe.Refund,
     "event": stripe.Event,
     "webhook_endpoint": stripe.WebhookEndpoint,
     "checkout.session": checkout.Session,
@@ -130,13 +131,16 @@ def full(world: World) -> World:
     world.pay_with(customer, "pm_card_chargeCustomerFail")
     world.v1.subscriptions.update(subscription.id, {"default_payment_method": ""})
     world.pass_time(MONTH)
+    paid = world.v1.invoices.list({"customer": customer.id, "status": "paid"})
+    (payment,) = [payment for invoice in paid.data for payment in invoice.payments.data][:1]
+    world.v1.refunds.create({"payment_intent": payment.payment.payment_intent, "reason": "duplicate"})
     world.v1.webhook_endpoints.create({"url": "https://x.example/", "enabled_events": ["*"]})
     world.v1.subscriptions.cancel(subscription.id)
     return world
 
 
 PLACES = ["customers", "products", "prices?expand[]=data.tiers", "payment_methods", "subscriptions?status=all",
-          "invoices", "invoiceitems", "checkout/sessions", "billing_portal/configurations", "billing/meters",
+          "invoices", "invoiceitems", "checkout/sessions", "billing_portal/configurations", "billing/meters", "refunds",
           "webhook_endpoints", "events?limit=100"]  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class PlainClient:
         self.invoices = _Resource(self, "invoices")
         self.payment_methods = _Resource(self, "payment_methods")
         self.prices = _Resource(self, "prices")
+        self.refunds = _Resource(self, "refunds")
         self.subscriptions = _Resource(self, "subscriptions")
         self.checkout = Shown(sessions=_Resource(self, "checkout/sessions"))
         self.billing_portal = Shown(sessions=_Resource(self, "billing_portal/sessions"))
@@ -76,6 +77,9 @@ class _Resource:
 
     def attach(self, each: str, params: Mapping[str, Any]) -> Any:
         return self._client.ask("POST", f"{self._path}/{each}/attach", params, {})
+
+    def expire(self, each: str) -> Any:
+        return self._client.ask("POST", f"{self._path}/{each}/expire", {}, {})
 
     def pay(self, each: str) -> Any:
         return self._client.ask("POST", f"{self._path}/{each}/pay", {}, {})
