@@ -163,6 +163,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much all workers together have tried; see `tests/fuzz` and `tests/crashes`."""
     told = [dict(report.user_properties) for report in terminalreporter.getreports("passed")]
-    for name, what in (("requests", "made-up requests sent"), ("runs", "runs under faults")):
+    for name, what in (
+        ("requests", "made-up requests sent"),
+        ("runs", "runs under faults"),
+        ("states", "states of them followed up"),
+    ):
         if tried := sum(each.get(name, 0) for each in told):
             terminalreporter.write_line(f"{tried:,} {what}")

@@ -23,7 +23,6 @@ from chalicelib.core.errors import ApiError
 from chalicelib.core.table import Key
 from chalicelib.tenants import service as tenants
 from local.stripe_double import checkout
-from local.stripe_double.cycles import Cycles
 from local.stripe_double.errors import Refused
 from local.stripe_double.hooks import Hook, signature
 from local.stripe_double.ledger import Object
@@ -34,7 +33,7 @@ from tests.support.permissions import running
 from tests.support.queues import deliver, take
 from tests.support.schedules import tick
 from tests.support.stripe import FAILING_CARD, GOOD_CARD, HOOK_SECRET, URLS, Till
-from tests.support.stripe_client import PlainClient
+from tests.support.stripe_audit import LIVE, counting, truth
 from tests.support.tenants import Organisation, new_tenant
 
 Step = tuple[Any, ...]
@@ -43,7 +42,6 @@ HOUR, DAY = 3600, 86_400
 STALE_S = 600
 # One change brings about ten, which all say the same; these are enough, and each costs a write.
 HOOKS = [*(f"customer.subscription.{what}" for what in ("created", "updated", "deleted")), "invoice.payment_failed"]
-LIVE = {"trialing", "active", "past_due"}
 ROUNDS = 20
 
 _plans = st.sampled_from(PAID)
@@ -86,13 +84,12 @@ class World:
     def __init__(self, till: Till, tenant: Organisation, account: Account, ledger: Ledger) -> None:
         self.till, self.tenant, self.ledger = till, tenant, ledger
         self.customer_id, self.trial_until = account.customer_id or "", account.trial_until
-        self.client = PlainClient(till.double)
+        self.client = stripe_gateway.client()
         self.waiting: list[Hook] = []
         self.lost = False  # whether a hook was, since when only a reconcile helps
         self.between: list[Step] = []  # what happens once the next look has read
         self._rows = ledger.raw()
-        objects = till.double.account.ledger
-        self._objects, self._kinds = dict(objects._objects), {kind: dict(ids) for kind, ids in objects._kinds.items()}
+        self._stripe = till.state()
 
     @staticmethod
     @contextmanager
@@ -101,7 +98,7 @@ class World:
         with ExitStack() as standing_by:
             standing_by.enter_context(clock.reading(lambda: BEGUN_MS))
             till, ledger = Till(services), Ledger()
-            standing_by.enter_context(till.open())
+            standing_by.enter_context(till.open_plainly())
             standing_by.enter_context(injected(ledger))
             with till.double.account.transaction():
                 (endpoint,) = till.double.account.ledger.of_kind("webhook_endpoint")
@@ -113,7 +110,6 @@ class World:
             account = store.find(tenant.id)
             assert account is not None
             world = World(till, tenant, account, ledger)
-            standing_by.enter_context(patch.object(stripe_gateway, "client", lambda: world.client))
             standing_by.enter_context(patch.object(stripe_gateway, "latest", world._latest(stripe_gateway.latest)))
             standing_by.enter_context(patch.object(store, "pending_keys", world._pending_keys))
             # No history opens a conversation, and asking for how many there are is half of a look's calls.
@@ -154,12 +150,7 @@ class World:
         self.till.services.calls.clear()
         self.waiting.clear()
         self.between.clear()
-        double = self.till.double
-        double.account._random.seed(1)
-        objects = double.account.ledger
-        objects._objects = dict(self._objects)
-        objects._kinds = {kind: dict(ids) for kind, ids in self._kinds.items()}
-        double._cycles = Cycles(double.account)
+        self.till.put_back(self._stripe)
 
     def _in_turn(self, steps: Sequence[Step]) -> None:
         for step in steps:
@@ -295,9 +286,7 @@ class World:
     # What is true, and what is known.
 
     def _subscription(self) -> Object:
-        """Return the subscription that counts: the newest that is alive, else the newest."""
-        found = list(self.till.double.account.ledger.of_kind("subscription"))
-        return next((each for each in found if each["status"] in LIVE), found[0] if found else {})
+        return counting(self.till.double.account.ledger)
 
     def _chosen(self) -> Object:
         if not (found := self._subscription()):
@@ -305,20 +294,7 @@ class World:
         return found
 
     def _truth(self) -> dict[str, Any]:
-        found = self._subscription()
-        if not found:
-            return {"subscription": None}
-        seat = next(each for each in found["items"]["data"] if each["price"]["recurring"]["usage_type"] == "licensed")
-        live = found["status"] in LIVE
-        return {
-            "subscription": found["id"],
-            "status": found["status"],
-            "plan": seat["price"]["lookup_key"].split("_")[1] if live else "free",
-            "quantity": seat["quantity"],
-            "period_end": seat["current_period_end"] * 1000,
-            "trial_end": found["trial_end"] and found["trial_end"] * 1000,
-            "cancel_at": found["cancel_at"] * 1000 if live and found["cancel_at"] else None,
-        }
+        return truth(self._subscription())
 
     def _compare(self, *, time_too: bool = False) -> None:
         account, tenant = store.find(self.tenant.id), tenants.get_tenant(self.tenant.id)

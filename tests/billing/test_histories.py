@@ -10,9 +10,9 @@ from hypothesis import Phase, given, settings
 
 from chalicelib.billing import store
 from tests.billing.histories import CHANGES, HISTORIES, Step, World
-from tests.billing.test_sync import without_tickets
 from tests.support.aws import Services
 from tests.support.properties import tried
+from tests.support.stripe import without_tickets
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import pytest
 from chalicelib.billing import store, stripe_gateway
 from chalicelib.billing.models import Snapshot
 from chalicelib.billing.sync import sync
-from chalicelib.core.items import Item
 from chalicelib.core.table import tenant_rows
-from tests.support.stripe import Till
+from tests.support.stripe import Till, without_tickets
 from tests.support.tenants import Organisation, new_tenant
 
 HISTORIES, STEPS = 12, 5
@@ -58,24 +57,6 @@ def applying_while_another_looks(tenant: Organisation, monkeypatch: pytest.Monke
     change_at_stripe(tenant, {"cancel_at_period_end": True})
     monkeypatch.setattr(stripe_gateway, "latest", slow)
     sync(tenant.id)
-
-
-def without_tickets(applying: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the planted design: what was fetched is applied, whoever has fetched since."""
-
-    def apply(before: Any, after: Any, due: int | None) -> Any:
-        write = applying(before, after, due)
-        write.params.pop("ConditionExpression")
-        values: Item = write.params["ExpressionAttributeValues"]
-        used = write.params["UpdateExpression"]
-        for place in [place for place in values if place not in used.replace(",", " ").split()]:
-            del values[place]
-        names: Item = write.params["ExpressionAttributeNames"]
-        for place in [place for place in names if place not in used.replace(",", " ").split()]:
-            del names[place]
-        return write
-
-    return apply
 
 
 class TestTickets:

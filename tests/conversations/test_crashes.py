@@ -89,7 +89,11 @@ def test_a_bulk_update_changes_each_conversation_once_wherever_the_process_dies(
             assert owner.get(f"/v1/jobs/{jobs[0]}").json["result"] == {"updated": 2}
 
         jobs: list[str] = []
-        return Scenario(tenant.id, act, check, begin=jobs.clear)
+
+        def recall(held):
+            jobs[:] = held
+
+        return Scenario(tenant.id, act, check, remember=jobs.copy, recall=recall)
 
     assert enumerated(scenario, services, AFTER) >= 10
 

@@ -4,7 +4,9 @@ import pytest
 
 from tests.support.aws import Services
 
-pytest.register_assert_rewrite("tests.crashes.scenarios")  # what is not as it must be stands in the failure then
+pytest.register_assert_rewrite(
+    "tests.crashes.billing", "tests.crashes.scenarios"
+)  # what is not as it must be stands in the failure then
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """What is done under faults, each with what must hold afterwards; the audit of all rows comes on top.
 
 To add one, write a function that sets the scene and returns a `Scenario`, and put it into SCENARIOS: `make crashes`
-tries all faults on each of those. CI crashes what is in CRASHED at each call; PAIRED have all pairs of faults as well.
+tries all faults on each of those. CI crashes what is in CRASHED at each call.
 """
 
 from collections.abc import Callable
@@ -215,10 +215,13 @@ def _webhook(services: Services, *outcomes: Outcome) -> Scenario:
     def check() -> None:
         assert [each["status"] for each in deliveries_of(owner, webhook)] == ["delivered"]
 
-    def begin() -> None:
-        left[:] = outcomes
+    def recall(held: list[Outcome]) -> None:
+        left[:] = held
 
-    return Scenario(tenant.id, lambda: chat.say(found, "once", client_msg_id=key), check, receive=receive, begin=begin)
+    def act() -> Answer:
+        return chat.say(found, "once", client_msg_id=key)
+
+    return Scenario(tenant.id, act, check, receive=receive, remember=left.copy, recall=recall)
 
 
 def deliver_webhook(services: Services) -> Scenario:
@@ -329,4 +332,3 @@ SCENARIOS = (
     *(*CRASHED, merge_contacts, merge_conversations, delete_conversation),
     *(rename_tag, delete_tag, delete_team, leave_team),
 )
-PAIRED = (visitor_send, deliver_webhook)

@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 
-from tests.crashes import planted
+from tests.crashes import billing, planted, planted_billing
+from tests.crashes.billing import BILLING
 from tests.crashes.scenarios import (
     CRASHED,
-    PAIRED,
     SCENARIOS,
     agent_send,
     deliver_webhook,
@@ -20,9 +20,11 @@ from tests.crashes.scenarios import (
     open_conversation,
     visitor_send,
 )
-from tests.support.crashes import CRASHES, FAULTS, BrokenError, enumerated, fault_named, paired
+from tests.support.crashes import CRASHES, FAULTS, STRIPE_FAULTS, BrokenError, enumerated, fault_named, paired
 
 Count = Callable[[int], None]
+ALL_FAULTS = (*FAULTS, *STRIPE_FAULTS)
+PAIRED = (visitor_send, deliver_webhook, billing.take_hook)
 
 
 @pytest.fixture
@@ -43,20 +45,39 @@ def test_a_crash_at_any_call(services, count, scenario):
     count(runs)
 
 
+@pytest.mark.parametrize("scenario", BILLING)
+def test_a_crash_at_any_call_of_ours_or_stripes(services, count, scenario):
+    runs = enumerated(partial(scenario, services), services)
+    assert runs >= 12
+    count(runs)
+
+
 @pytest.mark.parametrize("fault", [each for each in FAULTS if each not in CRASHES], ids=lambda each: each.name)
-@pytest.mark.parametrize("scenario", PAIRED)
+@pytest.mark.parametrize("scenario", [visitor_send, deliver_webhook])
 def test_any_other_fault_at_any_call(services, count, scenario, fault):
     runs = enumerated(partial(scenario, services), services, fault)
     assert runs >= 1
     count(runs)
 
 
-@pytest.mark.parametrize("first", CRASHES, ids=lambda each: each.name)
-@pytest.mark.parametrize("second", CRASHES, ids=lambda each: each.name)
-def test_two_crashes_while_a_visitor_writes(services, count, first, second):
-    runs = paired(partial(visitor_send, services), services, first, second)
-    assert runs >= 12
+@pytest.mark.parametrize("scenario", [billing.take_hook, billing.begin_checkout])
+def test_any_other_fault_of_ours_or_stripes(services, count, scenario):
+    runs = enumerated(partial(scenario, services), services, *(each for each in ALL_FAULTS if each not in CRASHES))
+    assert runs >= len(ALL_FAULTS)
     count(runs)
+
+
+def test_two_crashes_while_a_visitor_writes(services, count):
+    tally = paired(partial(visitor_send, services), services, CRASHES, CRASHES)
+    assert tally.faults >= 12
+    count(tally.faults)
+
+
+@pytest.mark.parametrize(("scenario", "every"), [(visitor_send, 4), (deliver_webhook, 16), (billing.take_hook, 12)])
+def test_a_sample_of_pairs_of_faults(services, count, scenario, every):
+    tally = paired(partial(scenario, services), services, ALL_FAULTS, ALL_FAULTS, every=every)
+    assert tally.first_states >= 2
+    count(tally.faults)
 
 
 @pytest.mark.crashes
@@ -67,11 +88,17 @@ def test_every_fault_at_any_call_of_everything(services, count, scenario, fault)
 
 
 @pytest.mark.crashes
-@pytest.mark.parametrize("second", FAULTS, ids=lambda each: each.name)
-@pytest.mark.parametrize("first", FAULTS, ids=lambda each: each.name)
+@pytest.mark.parametrize("scenario", BILLING)
+def test_every_fault_at_any_call_of_ours_or_stripes(services, count, scenario):
+    count(enumerated(partial(scenario, services), services, *ALL_FAULTS))
+
+
+@pytest.mark.crashes
 @pytest.mark.parametrize("scenario", PAIRED)
-def test_every_ordered_pair_of_faults(services, count, scenario, first, second):
-    count(paired(partial(scenario, services), services, first, second))
+def test_every_ordered_pair_of_faults(services, count, record_property, scenario):
+    tally = paired(partial(scenario, services), services, ALL_FAULTS, ALL_FAULTS)
+    count(tally.faults)
+    record_property("states", tally.states)
 
 
 PLANTED = [
@@ -89,8 +116,22 @@ PLANTED = [
 ]
 
 
+PLANTED_BILLING = [
+    (planted_billing.no_ticket_fence, billing.overtaken, "crash after", "written last"),
+    (planted_billing.ticket_after_the_fetch, billing.overtaken, "crash after", "written last"),
+    (planted_billing.acknowledged_before_it_is_stored, billing.take_hook, "crash before", "answered, and not stored"),
+    (planted_billing.usage_under_random_identifiers, billing.report_usage, "crash after", r"\[2, 2\] == \[2\]"),
+    (planted_billing.customer_without_a_key, billing.open_portal, "crash after", "customers are"),
+    (planted_billing.checkouts_left_open, billing.begin_checkout, "crash after", "2 checkouts are open"),
+    (planted_billing.canceled_before_it_is_paid_back, billing.two_windows, "crash after", r"\[\] == \[4900\]"),
+    (planted_billing.no_reconcile, billing.take_hook, "crash after", "Stripe has"),
+]
+
+
 @pytest.mark.parametrize(
-    ("design", "scenario", "fault", "found"), PLANTED, ids=lambda each: getattr(each, "__name__", "")
+    ("design", "scenario", "fault", "found"),
+    [*PLANTED, *PLANTED_BILLING],
+    ids=lambda each: getattr(each, "__name__", ""),
 )
 def test_a_planted_design_is_found_out(services, design, scenario, fault, found):
     with design(), pytest.raises(BrokenError, match=found):

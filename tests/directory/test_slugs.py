@@ -141,7 +141,7 @@ class TestFaults:
         def scenario():
             tenant, key, slug = new_tenant(), unique(), new_slug()
             drain(services)
-            before, body = directory(), {"name": "Acme", "slug": slug}
+            body = {"name": "Acme", "slug": slug}
 
             def act():
                 return tenant.owner.client.post(TENANTS, body, Idempotency_Key=key)
@@ -151,7 +151,7 @@ class TestFaults:
                 assert made["slug"] == slug
                 assert directory()[f"slug#{slug}"] == settled(made["id"], 1)
 
-            return Scenario(tenant.id, act, check, begin=lambda: directory.put_back(before))
+            return Scenario(tenant.id, act, check, remember=directory, recall=directory.put_back)
 
         assert enumerated(scenario, services, *FAULTS) >= 40
 
@@ -160,7 +160,6 @@ class TestFaults:
             old, new = new_slug(), new_slug()
             tenant = new_tenant(slug=old)
             drain(services)
-            before = directory()
 
             def act():
                 return tenant.owner.client.patch(tenant.url, {"slug": new})
@@ -171,7 +170,7 @@ class TestFaults:
                 assert f"slug#{old}" not in rows
                 assert rows[f"slug#{new}"].keys() == {"region", "tenant", "pos"}
 
-            return Scenario(tenant.id, act, check, begin=lambda: directory.put_back(before))
+            return Scenario(tenant.id, act, check, remember=directory, recall=directory.put_back)
 
         assert enumerated(scenario, services, *FAULTS) >= 40
 

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import stripe
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.core import aws
 from chalicelib.core.aws import Interceptor, Params, Proceed
 from chalicelib.core.config import settings
+from tests.support.aws import Services
 
 When = Literal["before", "after"]
 WRITES = frozenset({"put_item", "update_item", "delete_item", "transact_write_items"})
@@ -60,6 +62,15 @@ class At:
         return proceed()
 
 
+def exposed(service: str, operation: str, act: Callable[[], Any]) -> Any:
+    """Let something that is no call of AWS be one that faults can be put around; the stand-ins do not see it."""
+    proceed = act
+    for interceptor in aws.interceptors:
+        if not isinstance(interceptor, Services):
+            proceed = aws._around(interceptor, service, operation, {}, proceed)
+    return proceed()
+
+
 def is_write(service: str, operation: str) -> bool:
     """Accept what changes the table."""
     return service == "dynamodb" and operation in WRITES
@@ -73,6 +84,11 @@ def is_table(service: str, operation: str) -> bool:
 def is_queue(service: str, operation: str) -> bool:
     """Accept what goes to a queue."""
     return (service, operation) == ("sqs", "send_message")
+
+
+def is_stripe(service: str, operation: str) -> bool:
+    """Accept what is asked of Stripe."""
+    return service == "stripe" and bool(operation)
 
 
 def is_functions(_service: str, _operation: str) -> bool:
@@ -129,6 +145,16 @@ def conflict(operation: str) -> ClientError:
         "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}],
     }
     return ClientError(answer, operation)
+
+
+def stripe_silent(_operation: str) -> stripe.APIConnectionError:
+    """Return what Stripe's library raises when no answer came."""
+    return stripe.APIConnectionError("no answer")
+
+
+def stripe_busy(_operation: str) -> stripe.RateLimitError:
+    """Return Stripe's answer to too much."""
+    return stripe.RateLimitError("too many requests", http_status=429)
 
 
 _Row = dict[str, Any]

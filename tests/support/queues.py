@@ -55,7 +55,7 @@ def deliver(consume: Any, bodies: list[str]) -> list[str]:
 
 def deliver_once(services: Services) -> None:
     """Deliver what waits now; what fails goes back to its queue, as SQS makes it visible again."""
-    for url, consume in _consumers():
+    for url, consume in _all_consumers():
         if bodies := take(services, url):
             unfinished = bodies
             try:
@@ -67,7 +67,7 @@ def deliver_once(services: Services) -> None:
 def drain_badly(services: Services, random: Random) -> None:
     """Deliver everything twice and in another order, as SQS may, until nothing is left but what fails at this time."""
     for _ in range(MAX_ROUNDS):
-        waiting = [(body, url, consume) for url, consume in _consumers() for body in take(services, url) * 2]
+        waiting = [(body, url, consume) for url, consume in _all_consumers() for body in take(services, url) * 2]
         random.shuffle(waiting)
         failed = {(body, url) for body, url, consume in waiting if deliver(consume, [body])}
         for body, url in sorted(failed):
@@ -79,7 +79,7 @@ def drain_badly(services: Services, random: Random) -> None:
 
 def left(services: Services) -> list[str]:
     """Return what waits in these queues."""
-    return [body for url, _ in _consumers() for body in services.queues.get(url, ())]
+    return [body for url, _ in _all_consumers() for body in services.queues.get(url, ())]
 
 
 def _consumers() -> list[tuple[str, Any]]:
@@ -88,3 +88,7 @@ def _consumers() -> list[tuple[str, Any]]:
         (settings().mail_queue_url, app.send_mail),
         (settings().webhooks_queue_url, app.deliver_webhooks),
     ]
+
+
+def _all_consumers() -> list[tuple[str, Any]]:
+    return [*_consumers(), (settings().billing_queue_url, app.look_at_accounts)]

@@ -1,7 +1,7 @@
 """Stripe for tests: the local stack's double behind the official library, in this process, with a clock to move."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -15,8 +15,10 @@ from chalicelib.billing.offering import offer_plans
 from chalicelib.billing.sync import new_account
 from chalicelib.core import clock
 from chalicelib.core.config import settings
+from chalicelib.core.items import Item
 from chalicelib.core.table import run, tenant_rows
 from local.stripe_double import checkout
+from local.stripe_double.cycles import Cycles
 from local.stripe_double.double import StripeDouble
 from local.stripe_double.hooks import Hook, listen
 from tests.support.aws import Services
@@ -24,6 +26,7 @@ from tests.support.client import Answer
 from tests.support.queues import deliver, drain, take
 from tests.support.schedules import tick
 from tests.support.settings import changed
+from tests.support.stripe_client import PlainClient
 from tests.support.tenants import Organisation, anonymous
 
 GOOD_CARD, FAILING_CARD = "4242424242424242", "4000000000000341"  # the other is taken, and then never pays
@@ -89,6 +92,28 @@ class Till:
         finally:
             stripe_gateway.transport, stripe_secret._cached = before, None
             stripe_gateway.forget()
+
+    @contextmanager
+    def open_plainly(self) -> Iterator[None]:
+        """The same through a client that costs a tenth, and whose calls faults can be put around."""
+        client = PlainClient(self.double)
+        with self.open(), patch.object(stripe_gateway, "client", lambda: client):
+            yield
+
+    def state(self) -> tuple[Any, ...]:
+        """Return what Stripe has, to be put back later."""
+        account = self.double.account
+        objects, kinds = account.ledger._objects, account.ledger._kinds
+        return dict(objects), {kind: dict(ids) for kind, ids in kinds.items()}, account._random.getstate()
+
+    def put_back(self, state: tuple[Any, ...]) -> None:
+        """Let Stripe have what it had."""
+        account = self.double.account
+        objects, kinds, chance = state
+        account.ledger._objects = dict(objects)
+        account.ledger._kinds = {kind: dict(ids) for kind, ids in kinds.items()}
+        account._random.setstate(chance)
+        self.double._cycles = Cycles(account)
 
     def pass_time(self, seconds: int) -> None:
         """Let time pass at Stripe and here alike."""
@@ -164,3 +189,21 @@ def till_with_account(services: Services, tenant: Organisation, plan: str = "") 
         if plan:
             till.subscribe(tenant, plan)
     return till
+
+
+def without_tickets(applying: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the planted design: what was fetched is applied, whoever has fetched since."""
+
+    def apply(before: Any, after: Any, due: int | None) -> Any:
+        write = applying(before, after, due)
+        write.params.pop("ConditionExpression")
+        values: Item = write.params["ExpressionAttributeValues"]
+        used = write.params["UpdateExpression"]
+        for place in [place for place in values if place not in used.replace(",", " ").split()]:
+            del values[place]
+        names: Item = write.params["ExpressionAttributeNames"]
+        for place in [place for place in names if place not in used.replace(",", " ").split()]:
+            del names[place]
+        return write
+
+    return apply

@@ -1,7 +1,7 @@
 """A client of Stripe's double that costs a tenth of the official library's: for tests of thousands of histories.
 
 It has what the gateway uses, answers with the same attributes and raises the library's own errors;
-tests/billing/test_stripe_client.py holds both to that, function by function.
+tests/billing/test_stripe_client.py holds both to that, function by function. Faults can be put around its calls.
 """
 
 import json
@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import stripe
 
 from local.stripe_double.double import StripeDouble
+from tests.support.faults import exposed
 
 _KEY = {"Authorization": "Bearer sk_test_parley"}
 _ERRORS: dict[int, Any] = {401: stripe.AuthenticationError, 429: stripe.RateLimitError}
@@ -52,7 +53,8 @@ class PlainClient:
     def ask(self, method: str, path: str, params: Mapping[str, Any], options: Mapping[str, str]) -> Any:
         """Send one request, once. Raises stripe.StripeError as the library does."""
         headers = _KEY | ({"Idempotency-Key": options["idempotency_key"]} if options else {})
-        reply = self._double.api(method, f"/v1/{path}", urlencode(list(_flat(params))), headers)
+        content = urlencode(list(_flat(params)))
+        reply = exposed("stripe", f"{method} {path}", lambda: self._double.api(method, f"/v1/{path}", content, headers))
         found = json.loads(reply.body, object_hook=_shown)
         if reply.status < 400:
             return found
