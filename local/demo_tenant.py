@@ -48,15 +48,15 @@ KEYS: tuple[tuple[str, str, Mode, list[str]], ...] = (
 class Now(Protocol):
     """The clock that this sets to when things happened."""
 
-    now: int
+    now: int | None
 
 
 class TenantSeed:
     """Puts one tenant in, step by step, each of which may have been done before."""
 
-    def __init__(self, plan: DemoTenant, time: Now) -> None:
+    def __init__(self, plan: DemoTenant, time: Now, moment: int) -> None:
         self._plan, self._time = plan, time
-        self._moment = time.now  # when the data is made: all times of the plan are counted from here
+        self._moment = time.now = moment  # when the data is made: all times of the plan are counted from here
         self._people: dict[RoleName, str] = {}
         self._teams: dict[str, str] = {}
         self._visitors: dict[int, Visitor] | None = None
@@ -152,7 +152,7 @@ class TenantSeed:
 
     def _tell(self, tenant: Tenant, widget: Widget, story: Story, *, complete: bool) -> None:
         self._set(story.ago)
-        visitor = self._known(tenant).get(self._time.now // MINUTE)
+        visitor = self._known(tenant).get((self._moment - story.ago * MINUTE) // MINUTE)
         begun = self._begun(tenant, visitor) if visitor else None
         if complete:
             return

@@ -6,9 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
-
 from local.kinds import AwsClient
 from local.processes import LOOPBACK, Child, StartFailed, accepts_connections, free_port
 from local.template import ROOT, directory_resources, stateful_resources
@@ -67,9 +64,10 @@ def _start(binary: Path, db_path: Path | None, log: Path | None) -> Engine:
 
 def aws_client(service: str, endpoint: str) -> AwsClient:
     """A botocore client for a local endpoint; it never looks for credentials or settings elsewhere."""
+    from botocore.config import Config
+
     config = Config(retries={"max_attempts": 2}, connect_timeout=2, read_timeout=30, max_pool_connections=20)
-    session = botocore.session.get_session()
-    return session.create_client(
+    return _session().create_client(
         service,
         region_name=AWS_REGION,
         endpoint_url=endpoint,
@@ -77,6 +75,14 @@ def aws_client(service: str, endpoint: str) -> AwsClient:
         aws_access_key_id=CREDENTIAL,
         aws_secret_access_key=CREDENTIAL,
     )
+
+
+@cache
+def _session() -> Any:  # noqa: ANN401 - botocore's, which `local.setup` has no time to import
+    """One for all clients: what botocore reads from its files for the first, it need not read again."""
+    import botocore.session
+
+    return botocore.session.get_session()
 
 
 def create_table(endpoint: str, name: str, definition: dict[str, Any] | None = None) -> None:

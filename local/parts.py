@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from local.engines import AWS_REGION, Engine, EngineMissing, aws_client, create_table, start_dynoxide
@@ -34,6 +35,7 @@ def start_parts(
     if dynoxide:
         cleanup.callback(dynoxide.stop)
         create_table(dynoxide.endpoint, TABLE)
+    import_module("chalicelib.core.http")  # most of what the app imports, in the time that ministack takes to start
     wait_for_ministack(ministack)
     dynamodb = dynoxide or ministack
     if not dynoxide:

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,17 +116,20 @@ class _Stack:
             _smtp(self._mailbox, smtp),
             serve_http(InnerApi(gateway), inner),
             serve_http(gateway, public),
-            self._pumps(app, stripe),
+            self._pumps(app, stripe) as start_pumps,
         ):
             watch = asyncio.create_task(self._watch())
-            begin = asyncio.create_task(self._begin(gateway, app))
+            begin = asyncio.create_task(self._begin(gateway, app, start_pumps))
             await self._stop.wait()
             watch.cancel()
             begin.cancel()
         return self._exit_code
 
-    async def _begin(self, gateway: Gateway, app: ChaliceApp) -> None:
-        """Put the plans and the demo data in, then let the world see that the stack is ready."""
+    async def _begin(self, gateway: Gateway, app: ChaliceApp, start_pumps: Callable[[], None]) -> None:
+        """Put the plans and the demo data in, then let the world see that the stack is ready.
+
+        What they leave to the queues can wait: the pumps would only take the time that they need themselves.
+        """
         demo = self._settings.data / "demo.json"
         plans = asyncio.create_task(asyncio.to_thread(self._offer_plans))
         if self._settings.seed and not demo.exists():
@@ -136,6 +139,7 @@ class _Stack:
 
             refresh(self._settings.data, self._settings.base_url)
         await plans
+        start_pumps()
         gateway.ready = True
         self._say(welcome(self._settings.base_url, self._settings.data, set(app.routes), demo))
         log.info("ready after %.1f s", time.monotonic() - self._started)
@@ -176,16 +180,19 @@ class _Stack:
         self._stop.set()
 
     @contextlib.asynccontextmanager
-    async def _pumps(self, app: ChaliceApp, stripe: StripeDouble) -> AsyncIterator[None]:
+    async def _pumps(self, app: ChaliceApp, stripe: StripeDouble) -> AsyncIterator[Callable[[], None]]:
+        """Make what serves queues, schedules and hooks; yields what starts them, and stops them in the end."""
         sqs = aws_client("sqs", self._parts.ministack)
         queues = QueuePump(app, sqs, stage=STAGE, region=AWS_REGION)
         schedules = SchedulePump(app, stage=STAGE, region=AWS_REGION)
         hooks = HookSender(stripe)
-        queues.start()
-        schedules.start()
-        hooks.start()
+
+        def start() -> None:
+            for pump in (queues, schedules, hooks):
+                pump.start()
+
         try:
-            yield
+            yield start
         finally:
             schedules.stop()
             await asyncio.to_thread(hooks.stop)

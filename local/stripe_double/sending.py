@@ -30,10 +30,11 @@ class HookSender:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the hook that is being sent; the others are sent at the next start."""
+        """Stop after the hook that is being sent, if it was started; the others are sent at the next start."""
         self._stop.set()
         self._double.account.news.set()
-        self._thread.join(TIMEOUT_S)
+        if self._thread.is_alive():
+            self._thread.join(TIMEOUT_S)
 
     def _run(self) -> None:
         news = self._double.account.news

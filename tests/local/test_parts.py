@@ -150,6 +150,7 @@ class TestDemoData:
         monkeypatch.setitem(sys.modules, "local.demo", demo)
         monkeypatch.setenv("PARLEY_BILLING", "off")
         said: list[str] = []
+        pumped: list[bool] = []
         nothing: Any = None
         gateway: Any = types.SimpleNamespace(ready=False)
         app: Any = types.SimpleNamespace(routes={})
@@ -158,10 +159,11 @@ class TestDemoData:
         async def run():
             one = stack._Stack(Settings(1, tmp_path, wanted), parts.Parts([], "", ""), nothing, nothing, 0)
             monkeypatch.setattr(one, "_say", said.append)
-            await one._begin(gateway, app)
+            await one._begin(gateway, app, lambda: pumped.append(gateway.ready))
 
         asyncio.run(run())
         assert gateway.ready
+        assert pumped == [False], "the queues are served before the stack is ready"
         return "\n".join(said)
 
     def test_it_is_made_before_the_stack_is_ready_and_only_once(self, tmp_path, monkeypatch):
