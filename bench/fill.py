@@ -27,8 +27,9 @@ from chalicelib.visitors import service as visitors
 from chalicelib.visitors.models import Seen
 from local.engines import Engine, aws_client, create_table, find_dynoxide, start_dynoxide
 
-POOL = 100  # conversations of each tenant that requests go to: as many in a large one as in a small one
 PER_VISITOR = 4
+POOL = 25  # conversations of each tenant that requests go to: as many in a large one as in a small one, each with a
+# visitor of its own, because what a function has leased of a visitor's rate limit serves all that he does
 FIRST_NAMES = ("Ana", "Bea", "Cem", "Dana", "Eli", "Fay", "Gus", "Hana")
 DAYS = 30  # over which the conversations are spread
 Row = dict[str, Any]
@@ -99,7 +100,8 @@ class _Recorder:
 def _fill(out: IO[str], size: int) -> Filled:
     tenant_id, widget_id = ids.new("tn"), ids.new("wgt")
     recorder, counts = _Recorder(), Counter[tuple[str, str, str]]()
-    rows, step, visitor_id = tenant_rows(tenant_id), max(1, size // POOL), ""
+    rows, visitor_id = tenant_rows(tenant_id), ""
+    step = max(1, size // (POOL * PER_VISITOR)) * PER_VISITOR
     pool: list[tuple[str, str]] = []
     begin = clock.now_ms() - DAYS * 86_400_000
     before, aws.interceptors[:] = aws.interceptors[:], [recorder]
