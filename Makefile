@@ -77,6 +77,14 @@ format: venv ## Format the code and fix what lint can fix
 bench: setup ## Measure: latency at size, CPU per request, import cost, package size
 	@exec $(PY) -m bench
 
+.PHONY: cost
+cost: setup ## Measure what acts take of AWS, and write docs/cost.md from that and bench/cost/prices.toml
+	@exec $(PY) -m bench.cost
+
+.PHONY: cost-page
+cost-page: venv ## Write docs/cost.md again, after new prices or assumptions
+	@exec $(PY) -m bench.cost --page
+
 .PHONY: kill
 kill: setup ## Kill the whole stack under load, again and again (KILLS=100), and look for what was lost
 	@exec $(PY) -m bench.kill --kills $(KILLS)

@@ -73,7 +73,7 @@ class Caller:
 
     def __init__(self, app: Any, context: dict[str, str], origin: str = "", token: str = "") -> None:  # noqa: ANN401 - Chalice's
         self._app, self._context = app, context
-        self._headers = [(b"host", b"api.bench.invalid"), (b"content-type", b"application/json")]
+        self._headers = [(b"host", b"api.bench.invalid")]
         if origin:
             self._headers.append((b"origin", origin.encode()))
         if token:  # for routes that read the credential themselves
@@ -82,7 +82,7 @@ class Caller:
 
     def timed(self, method: str, url: str, body: object = None, *, status: int = 0) -> tuple[float, Any]:
         """Send one request; returns the seconds the app took and its answer. All but `status`, or a 2xx, raises."""
-        event = self._event(method, url, body)
+        event = self.event(method, url, body)
         start = time.perf_counter()
         answer = self._app(event, None)
         seconds = time.perf_counter() - start
@@ -90,15 +90,18 @@ class Caller:
             raise RuntimeError(f"{method} {url}: {answer['statusCode']} {answer['body']}")
         return seconds, json.loads(answer["body"])
 
-    def _event(self, method: str, url: str, body: object) -> dict[str, Any]:
+    def event(
+        self, method: str, url: str, body: object = None, *, content_type: str = "application/json"
+    ) -> dict[str, Any]:
+        """Return what API Gateway hands to the app for a request; a body is sent as JSON, unless it is bytes."""
         parts = urlsplit(url)
-        raw = b"" if body is None else json.dumps(body).encode()
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         scope = {
             "method": method,
             "path": parts.path,
             "raw_path": parts.path.encode(),
             "query_string": parts.query.encode(),
-            "headers": self._headers,
+            "headers": [*self._headers, (b"content-type", content_type.encode())],
             "client": ("203.0.113.7", 40000),
             "server": ("127.0.0.1", 443),
         }
@@ -106,6 +109,6 @@ class Caller:
         if found is None:
             raise RuntimeError(f"no route for {url}")
         resource, parameters = found
-        event = proxy_event(self._api, Incoming(scope), resource.path, parameters, raw, binary=False)
+        event = proxy_event(self._api, Incoming(scope), resource.path, parameters, raw, binary=isinstance(body, bytes))
         event["requestContext"]["authorizer"] = dict(self._context)
         return event

@@ -1,0 +1,152 @@
+"""Counts what AWS would put on the bill: stands at the app's one door to AWS, and around its functions."""
+
+import contextlib
+import gzip
+import heapq
+import itertools
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from chalicelib.core.aws import Params, Proceed
+
+READS = frozenset({"get_item", "batch_get_item", "query", "scan", "transact_get_items"})
+BATCH = 10  # messages that one call of a queue's function gets at most
+COMPRESSED_FROM = 1024  # bytes of an answer, .chalice/config.json's minimum_compression_size
+
+_Message = tuple[int, int, str, str]  # from when it may be received, its number, its queue, its body
+Handler = Callable[[dict[str, Any], None], Any]
+
+
+@dataclass
+class Meter:
+    """An interceptor of AWS calls with queues in memory, and the time as the app is told.
+
+    What it counts is keyed by kind and place, such as `write/log`, `calls/api/dynamodb` or `invocations/api`.
+    """
+
+    secret: str
+    consumers: dict[str, tuple[str, Handler]]  # queue → function's name and handler
+    used: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    shift_ms: int = 0
+    _function: str = ""
+    _waiting: list[_Message] = field(default_factory=list)
+    _number: Iterator[int] = field(default_factory=itertools.count)
+
+    def now(self) -> int:
+        """Return the time as it is set, in milliseconds."""
+        return time.time_ns() // 1_000_000 + self.shift_ms
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass."""
+        self.shift_ms += int(seconds * 1000)
+
+    def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
+        """Let calls of the table through, answer the others, and count all."""
+        self.used[f"calls/{self._function}/{service}"] += 1
+        if service == "dynamodb":
+            params["ReturnConsumedCapacity"] = "INDEXES"
+            answer = proceed()
+            self._count("read" if operation in READS else "write", answer["ConsumedCapacity"])
+            return answer
+        if service == "secretsmanager":
+            return {"SecretString": self.secret}
+        if service == "s3":
+            self.used[f"s3/{operation}"] += 1
+            return {}
+        if service == "sesv2":
+            self.used["mails"] += 1
+            return {"MessageId": "-"}
+        if (service, operation) == ("sqs", "send_message"):
+            self.used["sqs"] += 1
+            ready = self.now() + 1000 * params.get("DelaySeconds", 0)
+            heapq.heappush(self._waiting, (ready, next(self._number), params["QueueUrl"], params["MessageBody"]))
+            return {"MessageId": "-"}
+        if (service, operation) == ("sqs", "get_queue_attributes"):
+            self.used["sqs"] += 1
+            return {"Attributes": {"ApproximateNumberOfMessages": "0"}}
+        raise AssertionError(f"the cost bench called {service}.{operation}")
+
+    def _count(self, kind: str, consumed: Any) -> None:  # noqa: ANN401 - one table's, or a list
+        for each in consumed if isinstance(consumed, list) else [consumed]:
+            self.used[f"{kind}/table"] += each.get("Table", {}).get("CapacityUnits", 0)
+            for name, index in each.get("GlobalSecondaryIndexes", {}).items():
+                self.used[f"{kind}/{name}"] += index["CapacityUnits"]
+
+    @contextlib.contextmanager
+    def function(self, name: str) -> Iterator[None]:
+        """Count what happens inside as one invocation of a function."""
+        self._function, start = name, time.process_time()
+        try:
+            yield
+        finally:
+            self.used[f"cpu_ms/{name}"] += (time.process_time() - start) * 1000
+            self.used[f"invocations/{name}"] += 1
+            self._function = ""
+
+    def request(self, app: Handler, event: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+        """Send a request that must be answered 2xx; returns its JSON."""
+        with self.function("api"):
+            answer = app(event, None)
+        if answer["statusCode"] >= 300:
+            raise RuntimeError(f"{event['httpMethod']} {event['path']}: {answer['statusCode']} {answer['body']}")
+        body = answer["body"].encode()
+        self.used["requests"] += 1
+        self.used["bytes_in"] += len((event["body"] or "").encode())
+        self.used["bytes_out"] += len(gzip.compress(body, 6) if len(body) >= COMPRESSED_FROM else body)
+        return json.loads(body) if body else None
+
+    def drain(self) -> None:
+        """Hand what may be received now to the queues' functions, batch by batch, until nothing is left."""
+        while self._waiting and self._waiting[0][0] <= self.now():
+            queue, bodies, kept = self._waiting[0][2], list[str](), list[_Message]()
+            while self._waiting and self._waiting[0][0] <= self.now() and len(bodies) < BATCH:
+                each = heapq.heappop(self._waiting)
+                if each[2] == queue:
+                    bodies.append(each[3])
+                else:
+                    kept.append(each)
+            for each in kept:
+                heapq.heappush(self._waiting, each)
+            name, handler = self.consumers[queue]
+            self.used["sqs"] += 2  # received, and deleted, as one batch
+            if name == "deliver_webhooks":  # all of a batch wait at the same time
+                self.used[f"calls/{name}/webhook"] += 1
+            with self.function(name):
+                answer = handler({"Records": [_record(body) for body in bodies]}, None)
+            if answer["batchItemFailures"]:
+                raise RuntimeError(f"{name} failed on {bodies}")
+
+
+class CountingStream:
+    """Takes the place of the log's stream and counts its bytes, as CloudWatch does."""
+
+    def __init__(self, used: defaultdict[str, float], original: TextIO) -> None:
+        self.used, self.original = used, original
+
+    def write(self, text: str) -> int:
+        """Count, and print nothing."""
+        self.used["log_bytes"] += len(text.encode())
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: there is nothing to wait for."""
+
+
+def _record(body: str) -> dict[str, Any]:
+    from chalicelib.core import ids
+
+    message_id = ids.new_ulid()
+    return {
+        "messageId": message_id,
+        "receiptHandle": message_id,
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:1:queue",
+        "awsRegion": "eu-west-1",
+    }

@@ -1,0 +1,184 @@
+"""Writes the computed part of docs/cost.md: from the recorded measurement, the prices and what is taken for granted."""
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from bench.cost import quotas
+from bench.cost.bill import HERE, MILLION, Bill, Lines, dearest_first, read, total, units
+
+PAGE = HERE.parents[1] / "docs" / "cost.md"
+RECORD = HERE / "measured.json"
+BEGIN, END = "<!-- computed: begin -->\n", "<!-- computed: end -->\n"
+INDEXES = ("table", "activity", "owner", "log", "pending")
+SIZES = ("small", "medium", "large")
+
+
+def rendered() -> str:
+    """Return the page as it must be."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    return before + BEGIN + computed(json.loads(RECORD.read_text())) + END + rest.partition(END)[2]
+
+
+def computed(measured: dict[str, Any]) -> str:
+    """Return everything between the markers."""
+    prices, assumed = read("prices.toml"), read("assumptions.toml")
+    bills = [Bill(prices, assumed, measured, region) for region in prices["regions"]]
+    parts = [
+        "\n### What an act takes\n\n" + _acts(measured["acts"]),
+        "### What an act costs\n\nDollars a million.\n\n" + _costs(bills),
+        "### A million messages\n\n" + _messages(bills),
+        "### A tenant's month\n\n" + _months(bills),
+        "### A region in which nothing happens\n\nDollars a month.\n\n"
+        + _lines(bills, [bill.idle() for bill in bills]),
+        "### Beside what runs all the time\n\n" + _alternative(bills),
+        "### At what load quotas bind\n\n" + _quotas(bills[0]),
+        "### One tenant's index\n\n" + _partitions(measured),
+        "### The prices\n\n" + _prices(prices),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _acts(acts: dict[str, dict[str, float]]) -> str:
+    rows = []
+    for name, used in acts.items():
+        if name == "stored by a message":
+            continue
+        written = ", ".join(f"{index} {used[key]:g}" for index in INDEXES if (key := f"write/{index}") in used)
+        functions = [key.partition("/")[2] for key in used if key.startswith("invocations/")]
+        cpu = ", ".join(f"{name} {used[f'cpu_ms/{name}']:.0f}" for name in functions)
+        other = [f"{int(used[key])} {text}" for key, text in (("mails", "mail"),) if key in used]
+        other += [f"{int(n)} {key.partition('/')[2]}" for key, n in used.items() if key.startswith("s3/")]
+        calls = sum(n for key, n in used.items() if key.startswith("calls/") and key.endswith("/dynamodb"))
+        cells = (used.get("requests", 0), calls, units(used, "read"), units(used, "write"))
+        counts = [f"{cell:g}" for cell in cells]
+        row = [name, *counts, written, f"{used.get('sqs', 0):g}", cpu, _kb(used), f"{used.get('log_bytes', 0):g}"]
+        rows.append([*row, ", ".join(other)])
+    head = ["", "requests", "table calls", "read units", "write units", "… of which", "SQS", "functions, CPU ms"]
+    head += ["bytes in, out", "logged", "other"]
+    stored = acts["stored by a message"]["stored_bytes"]
+    return _table(head, rows) + f"\nA message leaves {stored:,.0f} bytes in the table and its indexes.\n"
+
+
+def _kb(used: dict[str, float]) -> str:
+    return f"{used.get('bytes_in', 0):,.0f}, {used.get('bytes_out', 0):,.0f}" if "requests" in used else ""
+
+
+def _costs(bills: Sequence[Bill]) -> str:
+    names = [name for name in bills[0].measured["acts"] if name != "stored by a message" and "at rest" not in name]
+    rows = []
+    for name in names:
+        lines = bills[0].act(name)
+        dearest = ", ".join(f"{what} {usd * MILLION:.2f}" for what, usd in dearest_first(lines)[:3] if usd > 0)
+        rows.append([name, *(f"{total(bill.act(name)) * MILLION:.2f}" for bill in bills), dearest])
+    return _table(["", *_regions(bills), f"mostly ({bills[0].region})"], rows)
+
+
+def _messages(bills: Sequence[Bill]) -> str:
+    alone = [bill.of(bill.messages()) for bill in bills]
+    whole = [_whole(bill) for bill in bills]
+    rows = [
+        ["half of them answers, and nothing else", *(f"**{total(lines):.2f}**" for lines in alone)],
+        ["with all that a medium tenant does around them", *(f"**{usd:.2f}**" for usd in whole)],
+    ]
+    parts = _lines(bills, alone, summed=False)
+    return _table(["dollars", *_regions(bills)], rows) + "\nThe first, in its parts:\n\n" + parts
+
+
+def _whole(bill: Bill) -> float:
+    return total(bill.of_month("medium")) / bill.messages_of("medium") * MILLION
+
+
+def _months(bills: Sequence[Bill]) -> str:
+    tenants = bills[0].assumed["tenants"]
+    rows = [
+        ["agents", *(f"{tenants[size]['agents']:,}" for size in SIZES)],
+        ["conversations", *(f"{tenants[size]['conversations']:,}" for size in SIZES)],
+        ["messages", *(f"{bills[0].messages_of(size):,}" for size in SIZES)],
+        ["webhook endpoints", *(f"{tenants[size]['webhooks']:,}" for size in SIZES)],
+    ]
+    for bill in bills:
+        months = [bill.of_month(size) for size in SIZES]
+        rows.append([f"**dollars a month, {bill.region}**", *(f"**{total(month):,.2f}**" for month in months)])
+        if bill is bills[0]:
+            names = [name for name, _ in dearest_first(months[-1])]
+            rows += [[f"… {name}", *(f"{month[name]:,.2f}" for month in months)] for name in names]
+    polls = {size: _asking(bills[0], size) for size in SIZES}
+    rows.append(["… of all, asking for news", *(f"{polls[size]:.0%}" for size in SIZES)])
+    return _table(["", *SIZES], rows)
+
+
+def _asking(bill: Bill, size: str) -> float:
+    usual, tenant = bill.assumed["behaviour"], bill.assumed["tenants"][size]
+    chats = tenant["conversations"] * usual["visitor_minutes_a_conversation"]
+    inboxes = tenant["agents"] * usual["agent_hours_a_month"] * 60
+    asked = bill.of(bill.total({"minute of an open chat": chats, "minute of an open inbox": inboxes}))
+    return total(asked) / total(bill.of_month(size))
+
+
+def _alternative(bills: Sequence[Bill]) -> str:
+    wanted, fixed = bills[0].assumed["alternative"], [bill.alternative() for bill in bills]
+    idle = [total(bill.idle()) for bill in bills]
+    evens = [(total(lines) - rest) / _whole(bill) for bill, lines, rest in zip(bills, fixed, idle, strict=True)]
+    months = [total(bill.of_month("medium")) for bill in bills]
+    said = (
+        f"{wanted['containers']} containers of {wanted['vcpu']} vCPU and {wanted['memory_gb']} GB, a load balancer, "
+        f"PostgreSQL with {wanted['database_gb']} GB in two zones and {wanted['caches']} Redis nodes. Dollars a month, "
+        "used or not, without mail, logs and data out:\n\n"
+    )
+    rows = [
+        ["Parley's region at rest", *(f"{rest:,.2f}" for rest in idle)],
+        [
+            "messages a month, with all around them, at which Parley costs as much",
+            *(f"{even:,.1f} million" for even in evens),
+        ],
+        [
+            "… which is so many medium tenants",
+            *(f"{(total(a) - b) / c:,.0f}" for a, b, c in zip(fixed, idle, months, strict=True)),
+        ],
+    ]
+    return said + _lines(bills, fixed) + "\n" + _table(["", *_regions(bills)], rows)
+
+
+def _quotas(bill: Bill) -> str:
+    rows = [[each.text, each.load, each.why] for each in quotas.limits(bill)]
+    return _table(["quota", "binds at", "because"], rows)
+
+
+def _partitions(measured: dict[str, Any]) -> str:
+    shards = [str(each) for each in measured["shards"]]
+    rows = [
+        [f"{name} ({each['units']:g} units a message)", *(f"{each['rates'][n]:,}" for n in shards)]
+        for name, each in measured["partitions"].items()
+    ]
+    return _table(["messages a second, `IndexShards` =", *shards], rows)
+
+
+def _prices(prices: dict[str, Any]) -> str:
+    rows = []
+    for each in prices["prices"].values():
+        unsure = "" if each.get("sure", True) else " (less sure)"
+        amount = f"{each['per']:,}" if each["per"] > 1 else "1"
+        cells = [f"{each[region]:.10f}".rstrip("0").rstrip(".") for region in prices["regions"]]
+        rows.append([each["what"] + unsure, amount, *cells, f"aws.amazon.com/{each['page']}/pricing"])
+    head = ["", "for", *prices["regions"], "page to check it on"]
+    return f"As of {prices['as_of']}, in dollars; `bench/cost/prices.toml`.\n\n" + _table(head, rows)
+
+
+def _lines(bills: Sequence[Bill], each: Sequence[Lines], *, summed: bool = True) -> str:
+    names = [name for name, usd in dearest_first(each[0]) if usd > 0]
+    rows = [[name, *(f"{lines[name]:,.2f}" for lines in each)] for name in names]
+    if summed:
+        rows.append(["**together**", *(f"**{total(lines):,.2f}**" for lines in each)])
+    return _table(["", *_regions(bills)], rows)
+
+
+def _regions(bills: Sequence[Bill]) -> list[str]:
+    return [bill.region for bill in bills]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    line = partial("| {} |".format)
+    lines = [line(" | ".join(head)), "|" + "---|" * len(head)]
+    return "\n".join([*lines, *(line(" | ".join(row)) for row in rows)]) + "\n"
