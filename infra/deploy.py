@@ -1,6 +1,7 @@
-"""`make deploy`, `make diff` and `make destroy`: the two stacks of one stage in one region, from dist/.
+"""`make deploy`, `make diff` and `make destroy`: the stacks of one stage in one region, from dist/.
 
-The data stack holds what must not be lost; the application stack can be made again at any time.
+The data stack holds what must not be lost; the application stack can be made again at any time. In the region that is
+their home there is one more, of what all regions of the stage share.
 """
 
 import argparse
@@ -13,10 +14,10 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from infra import create_keys, regions, smoke
+from infra import create_keys, regions, smoke, web
 from infra.clients import client
 from infra.dependencies import ROOT
-from infra.package import CODE, STATEFUL
+from infra.package import CODE, DIRECTORY, STATEFUL, WEB
 from infra.stacks import Stack, StackFailedError, Template
 from infra.template import load
 
@@ -40,6 +41,18 @@ class Deployment:
         """The stack of the functions and the API."""
         return Stack(f"parley-{self.target.stage}-app", self.target.aws_region)
 
+    @property
+    def directory(self) -> Stack | None:
+        """The stack that the stage's regions share, wherever it is; None where the region is alone."""
+        if not (home := self.target.settings.get("DirectoryAwsRegion")):
+            return None
+        return Stack(f"parley-{self.target.stage}-directory", home)
+
+    def kept(self) -> list[tuple[Stack, Path]]:
+        """Return the stacks that hold what must not be lost and are of this region, with their templates."""
+        home = [(self.directory, self.folder / DIRECTORY.name)] if self.directory and self.target.is_home else []
+        return [*home, (self.data, self.folder / STATEFUL.name)]
+
     def parameters(self, stack: str) -> dict[str, str]:
         """Return what `make package` has written down for a template."""
         found: dict[str, str] = json.loads((self.folder / f"{stack}.parameters.json").read_text())
@@ -56,17 +69,21 @@ def read(region: str, stage: str, dist: Path) -> Deployment:
 
 
 def deploy(deployment: Deployment, ask: Ask, smoke_url: str = "", *, emulated: bool = False) -> int:
-    """Bring both stacks to what is packaged, asking before each; returns the exit code.
+    """Bring the stacks to what is packaged, asking before each; returns the exit code.
 
-    The application stack goes back to where it was when the smoke test fails. The data stack never does: going back
-    there could lose what was written meanwhile.
+    The application stack goes back to where it was when the smoke test fails. The others never do: going back there
+    could lose what was written meanwhile.
     """
-    if not _change(deployment.data, _stateful(deployment), deployment.parameters("stateful"), ask):
+    if deployment.directory and not deployment.target.is_home and not deployment.directory.find():
+        print(f"{deployment.directory.name} is not there. Deploy its home, {deployment.directory.region}, first.")
         return 1
-    deployment.data.protect(on=True)
+    for stack, file in deployment.kept():
+        if not _change(stack, Template(body=file.read_text()), deployment.parameters(file.stem), ask):
+            return 1
+        stack.protect(on=True)
     if create_keys.fill(secret := deployment.data.outputs()["KeysSecret"], deployment.target.aws_region):
         print(f"{secret} has its first keys.")
-    before = deployment.app.now() if deployment.app.find() else None
+    before = deployment.app.now() if deployment.app.find() and not deployment.app.never_came_up() else None
     template, parameters = upload(deployment)
     if not _change(deployment.app, template, parameters, ask):
         return 1
@@ -78,6 +95,9 @@ def deploy(deployment: Deployment, ask: Ask, smoke_url: str = "", *, emulated: b
     found = smoke.failures(url, emulated=emulated)
     if not found:
         print("It works.")
+        if parameters.get("Web") == "on":
+            bucket = deployment.data.outputs()["WebBucket"]
+            web.upload(deployment.folder / WEB, bucket, deployment.target.aws_region, print)
         return 0
     print("\n".join(["It does not work:", *found]), file=sys.stderr)
     _go_back(deployment, before)
@@ -101,12 +121,17 @@ def upload(deployment: Deployment) -> tuple[Template, dict[str, str]]:
 
 def diff(deployment: Deployment) -> int:
     """Tell what a deploy would change, and change nothing."""
-    stacks = [(deployment.data, _stateful(deployment), deployment.parameters("stateful"))]
-    if deployment.data.find():
+    stacks = [
+        (stack, Template(body=file.read_text()), deployment.parameters(file.stem)) for stack, file in deployment.kept()
+    ]
+    if deployment.data.find() and not deployment.data.never_came_up():
         stacks.append((deployment.app, *upload(deployment)))
     else:
         print(f"{deployment.app.name}: will be made after {deployment.data.name}, which is not there yet")
     for stack, template, parameters in stacks:
+        if stack.never_came_up():
+            print(f"{stack.name}: its first deploy failed; what is left of it will be deleted, and all made again")
+            continue
         proposed = stack.propose(template, parameters)
         _show(stack, proposed.lines)
         if proposed.lines:
@@ -132,12 +157,16 @@ def destroy(deployment: Deployment, ask: Ask, *, data: bool = False) -> int:
     return 0
 
 
-def _stateful(deployment: Deployment) -> Template:
-    return Template(body=(deployment.folder / STATEFUL.name).read_text())
-
-
 def _change(stack: Stack, template: Template, parameters: dict[str, str], ask: Ask) -> bool:
     """Show, ask, change; tell whether the stack is now as it is to be."""
+    if stack.never_came_up():  # CloudFormation changes no such stack
+        if (
+            ask(f"The first deploy of {stack.name} failed. Delete what is left of it and begin anew? Type yes: ")
+            != "yes"
+        ):
+            print("Nothing was changed.")
+            return False
+        stack.delete(print)
     proposed = stack.propose(template, parameters)
     _show(stack, proposed.lines)
     if not proposed.lines:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra import archive, dependencies, regions, template
+from infra import archive, dependencies, regions, template, web
 from infra.dependencies import LAMBDA, ROOT
 
-STATEFUL = ROOT / "infra" / "stateful.yaml"
+STATEFUL = template.STATEFUL
+DIRECTORY = ROOT / "infra" / "directory.yaml"
 CODE = "parley.zip"
+WEB = "web"  # below it, what web/<application>/dist has, in a folder of the application's name
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,13 @@ def address(package: Package, target: regions.Target, output: Path) -> Path:
     folder.mkdir(parents=True)
     shutil.copy(package.zip, folder)
     shutil.copy(package.template, folder)
-    shutil.copy(STATEFUL, folder)
-    for file in (STATEFUL, package.template):
+    kept = [DIRECTORY, STATEFUL] if target.is_home else [STATEFUL]
+    for file in kept:
+        shutil.copy(file, folder)
+    if target.settings.get("Web") == "on":
+        for built in web.built():
+            shutil.copytree(built, folder / WEB / built.parent.name)
+    for file in (*kept, package.template):
         parameters = target.parameters(template.load(file))
         (folder / f"{file.stem}.parameters.json").write_text(json.dumps(parameters, indent=2) + "\n")
     return folder
@@ -67,7 +74,10 @@ def address(package: Package, target: regions.Target, output: Path) -> Path:
 def targets(codes: list[str], stage: str, package: Package, folder: Path = regions.FOLDER) -> list[regions.Target]:
     """Read the settings of some regions, all of them before anything is written."""
     templates = [template.load(STATEFUL), template.load(package.template)]
-    return [regions.load(code, stage, templates, folder) for code in codes]
+    found = [regions.load(code, stage, templates, folder) for code in codes]
+    if any(target.settings.get("Web") == "on" for target in found) and not web.built():
+        raise regions.UnusableSettingsError('web = "on", but there is no web/*/dist: build the pages first')
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -81,6 +81,9 @@ FLUSH_AUTHORIZER = Grant("apigateway", ("DELETE",), ("${AWS::Region}::/restapis/
 _WRITE = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
 _READ = ("BatchGetItem", "GetItem", "Query")
 
+# X-Ray knows no resources: these two actions are allowed on all or on nothing.
+TRACES = {"Effect": "Allow", "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "Resource": ["*"]}
+
 FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "api_handler": (
         directory("PutItem"),
@@ -146,7 +149,7 @@ def policy(function: str) -> Statement:
     """Return a function's policy for CloudFormation. KeyError for a function that the table doesn't have."""
     return {
         "Version": "2012-10-17",
-        "Statement": [_own_logs(), *(_statement(grant) for grant in FUNCTIONS[function])],
+        "Statement": [_own_logs(), TRACES, *(_statement(grant) for grant in FUNCTIONS[function])],
     }
 
 

@@ -33,6 +33,11 @@ class Target:
         """Its folder in dist/, and the beginning of its stacks' names."""
         return f"{self.region}-{self.stage}"
 
+    @property
+    def is_home(self) -> bool:
+        """Whether what all regions of the stage share is kept in this one."""
+        return self.settings.get("DirectoryAwsRegion") == self.aws_region
+
     def parameters(self, template: dict[str, Any]) -> Parameters:
         """Return the values of a template's parameters; those left to their default are not among them."""
         return {name: value for name, value in sorted(self.settings.items()) if name in template["Parameters"]}
@@ -60,6 +65,8 @@ def load(region: str, stage: str, templates: list[dict[str, Any]], folder: Path 
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", aws_region := str(read.get("aws_region", ""))):
         faults.append("aws_region is not the name of an AWS region")
     rules = {name: rule for template in templates for name, rule in template["Parameters"].items()}
+    if bool(settings.get("DirectoryTable")) != bool(settings.get("DirectoryAwsRegion")):
+        faults.append("directory_table and directory_aws_region go together: both or none")
     faults += _faults(settings, {name: rule for name, rule in rules.items() if name not in _BY_DEPLOY})
     if faults:
         raise UnusableSettingsError(f"{file.name}, stage {stage}:\n" + "\n".join(f"  {fault}" for fault in faults))
@@ -86,12 +93,12 @@ def _faults(settings: Parameters, rules: dict[str, dict[str, Any]]) -> list[str]
 
 
 def _allowed(value: str, rule: dict[str, Any]) -> bool:
+    if "AllowedValues" in rule and value not in map(str, rule["AllowedValues"]):
+        return False
     if rule["Type"] == "Number":
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
             return False
         return float(rule.get("MinValue", 0)) <= float(value) <= float(rule.get("MaxValue", "inf"))
-    if "AllowedValues" in rule and value not in map(str, rule["AllowedValues"]):
-        return False
     return re.fullmatch(rule.get("AllowedPattern", ".*"), value, re.DOTALL) is not None
 
 

@@ -13,6 +13,7 @@ from infra.clients import client
 Tell = Callable[[str], None]
 
 _POLL_SECONDS = 1.0
+_NEVER_UP = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}  # of a stack's first deploy; it takes no other
 _UNCHANGED = ("didn't contain changes", "No updates are to be performed")
 
 
@@ -62,6 +63,11 @@ class Stack:
                 return None
             raise
         return None if found["StackStatus"] in {"REVIEW_IN_PROGRESS", "DELETE_COMPLETE"} else found
+
+    def never_came_up(self) -> bool:
+        """Tell whether what is there is only the rest of a first deploy that failed."""
+        found = self.find()
+        return found is not None and found["StackStatus"] in _NEVER_UP
 
     def outputs(self) -> dict[str, str]:
         """Return what the stack tells of itself; nothing when there is none."""

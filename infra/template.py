@@ -12,10 +12,13 @@ from typing import Any
 import yaml
 from samtranslator.translator.transform import transform
 
-from infra import permissions
+from infra import alarms, edge, permissions
+from infra.dependencies import ROOT
 from infra.gateway_responses import swagger_extension
 
 Template = dict[str, Any]  # CloudFormation is free JSON to us
+
+STATEFUL = ROOT / "infra" / "stateful.yaml"
 
 _NO_CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "none",
@@ -75,7 +78,10 @@ def finish(template: Template, runtime: str) -> Template:
     resources = template["Resources"]
     _identify_preflights(resources["RestAPI"]["Properties"]["DefinitionBody"])
     resources["ApiHandlerLogGroup"]["Properties"]["LogGroupName"] = {"Fn::Sub": "/aws/lambda/${APIHandler}"}
+    edge.add(template, load)
     for resource in resources.values():
+        if resource["Type"] == "AWS::Logs::LogGroup":
+            resource["Properties"]["RetentionInDays"] = {"Ref": "LogDays"}
         if resource["Type"] != "AWS::Serverless::Function":
             continue
         properties = resource["Properties"]
@@ -85,6 +91,7 @@ def finish(template: Template, runtime: str) -> Template:
         for event in properties.get("Events", {}).values():
             if event["Type"] == "SQS":
                 event["Properties"]["FunctionResponseTypes"] = ["ReportBatchItemFailures"]
+    alarms.add(template, load(STATEFUL))
     return template
 
 

@@ -42,17 +42,21 @@ def due_at(account: Account, now: int) -> int | None:
     return min(moments, default=None)
 
 
-def sync(tenant_id: str) -> Account:
+def sync(tenant_id: str, *, heard: bool = True) -> Account:
     """Fetch a tenant's subscription and apply it; end its duplicates; pay for as many seats as there are members.
 
-    Raises NotFoundError for a tenant that is gone, UnavailableError when Stripe does not answer.
+    `heard`: a hook, or our own change, is why we look. Otherwise nothing should be new at Stripe, and what is new is
+    told as drift: its hook was lost. Raises NotFoundError for a tenant that is gone, UnavailableError when Stripe does
+    not answer.
     """
 
     def attempt() -> Account:
         account = store.take_ticket(tenant_id)
         tenant = tenants.get_tenant(tenant_id)
         found = stripe_gateway.latest(account.customer_id) if account.customer_id else None
-        _apply(account, found, tenant)
+        after = _apply(account, found, tenant)
+        if found and not heard and _terms(account) != _terms(after):
+            log.error("billing_drift", metrics={"BillingDrift": 1}, tenant=tenant_id, status=after.status)
         for duplicate in found.duplicates if found else ():  # told already: who dies here is followed by another look
             log.warning("duplicate_subscription", tenant=tenant_id, subscription=duplicate)
             stripe_gateway.cancel_duplicate(duplicate)
@@ -63,7 +67,7 @@ def sync(tenant_id: str) -> Account:
     return retrying(attempt)
 
 
-def _apply(account: Account, found: Snapshot | None, tenant: Tenant) -> None:
+def _apply(account: Account, found: Snapshot | None, tenant: Tenant) -> Account:
     now = clock.now_ms()
     after = _following(account, found, now) if found else _without_subscription(account, now)
     events = _events(account, after, now)
@@ -85,6 +89,11 @@ def _apply(account: Account, found: Snapshot | None, tenant: Tenant) -> None:
             run(write)
     except ConditionFailedError:
         raise StaleError from None  # a newer ticket was taken: what was fetched may be old
+    return after
+
+
+def _terms(account: Account) -> tuple[object, ...]:
+    return account.plan, account.status, account.subscription_id
 
 
 def _following(account: Account, found: Snapshot, now: int) -> Account:

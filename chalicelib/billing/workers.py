@@ -18,7 +18,7 @@ def look(named: str) -> None:
         return
     try:
         metering.report_usage(tenant_id)  # first what may have been begun: a plan is not changed in between
-        sync(tenant_id)
+        sync(tenant_id, heard=named != tenant_id)
         metering.report_usage(tenant_id)
         warnings.warn_of_limits(tenant_id)
     except (ConditionFailedError, NotFoundError):

@@ -1,14 +1,25 @@
 """Structured logs: one JSON object a line, in the shape of Powertools' Logger, without its import cost.
 
 Only ids, counts, codes and durations are logged; never a body, a header, a token or an address.
+
+A line with `metrics` is in CloudWatch's embedded metric format: what Lambda logs becomes metrics without a call, see
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
+Each name is a metric to pay for, so they have one dimension, the stage.
 """
 
 import json
 import logging
+import os
 import sys
 import traceback
+from collections.abc import Mapping
 
 from chalicelib.core import clock
+
+NAMESPACE = "Parley"
+ERRORS = "ErrorsLogged"  # an alarm goes off at the first one: infra/alarms.py
+
+Metrics = Mapping[str, float]
 
 
 class _JsonFormatter(logging.Formatter):
@@ -42,9 +53,9 @@ def _make() -> logging.Logger:
 _logger = _make()
 
 
-def info(message: str, **fields: object) -> None:
+def info(message: str, *, metrics: Metrics | None = None, **fields: object) -> None:
     """Log something an operator may want to count."""
-    _logger.info(message, extra={"fields": fields}, stacklevel=2)
+    _logger.info(message, extra={"fields": fields | _embedded(metrics)}, stacklevel=2)
 
 
 def warning(message: str, **fields: object) -> None:
@@ -52,6 +63,24 @@ def warning(message: str, **fields: object) -> None:
     _logger.warning(message, extra={"fields": fields}, stacklevel=2)
 
 
-def error(message: str, *, exc: BaseException | None = None, **fields: object) -> None:
-    """Log something a person should look at; with `exc`, its class and frames but not its text."""
-    _logger.error(message, exc_info=exc, extra={"fields": fields}, stacklevel=2)
+def error(message: str, *, exc: BaseException | None = None, metrics: Metrics | None = None, **fields: object) -> None:
+    """Log something a person should look at; with `exc`, its class and frames but not its text.
+
+    It counts as one of ERRORS unless it has `metrics` of its own, and with them an alarm of its own.
+    """
+    embedded = _embedded({ERRORS: 1} if metrics is None else metrics)
+    _logger.error(message, exc_info=exc, extra={"fields": fields | embedded}, stacklevel=2)
+
+
+def _embedded(metrics: Metrics | None) -> dict[str, object]:
+    """Return what makes metrics of a line: their values, and where CloudWatch finds them."""
+    if not metrics:
+        return {}
+    units = {name: "Milliseconds" if name.endswith("Ms") else "Count" for name in metrics}
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [["Stage"]],
+        "Metrics": [{"Name": name, "Unit": unit} for name, unit in units.items()],
+    }
+    stage = os.environ.get("PARLEY_STAGE", "")  # not the settings: an error is logged whatever is missing there
+    return {"_aws": {"Timestamp": clock.now_ms(), "CloudWatchMetrics": [directive]}, "Stage": stage, **metrics}

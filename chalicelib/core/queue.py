@@ -29,7 +29,9 @@ def process(
             else:
                 handle(record.body)
         except Exception as exc:
-            log.error("record_failed", exc=exc, receives=record.attributes.approximate_receive_count)
+            # It comes again; when it never passes, the dead letters' alarm tells.
+            receives = record.attributes.approximate_receive_count
+            log.error("record_failed", exc=exc, metrics={"RecordsFailed": 1}, receives=receives)
             raise
 
     records = event["Records"] if together else []

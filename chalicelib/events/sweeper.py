@@ -41,7 +41,7 @@ def _resend(full_pk: str) -> None:
         table.run(parked)
     except table.ConditionFailedError:
         return  # it moved on after all
-    log.error("event_parked", aggregate=full_pk, dpos=row["dpos"], pos=row["pos"])
+    log.error("event_parked", metrics={"EventsParked": 1}, aggregate=full_pk, dpos=row["dpos"], pos=row["pos"])
 
 
 def _queue_depth() -> int:

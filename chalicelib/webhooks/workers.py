@@ -124,7 +124,11 @@ def _record(claim: _Claim, outcome: Outcome) -> None:
     if after.due_at is not None and (delay_s := -(-(after.due_at - now) // 1000)) <= MAX_DELAY_S:
         deliveries.send_message(store.delivery_key(after), delay_s=delay_s)
     _note(claim, outcome, now)
-    log.info("webhook_attempt", delivery=before.id, attempt=after.attempts, status=outcome.status, error=outcome.error)
+    metrics = {"WebhooksExhausted": int(after.status == "exhausted")}
+    if claim.slot is not None:  # one that was made: what is not even tried says nothing about us
+        metrics |= {"WebhookAttempts": 1, "WebhookFailures": int(not outcome.taken)}
+    told = {"delivery": before.id, "attempt": after.attempts, "status": outcome.status, "error": outcome.error}
+    log.info("webhook_attempt", metrics=metrics, **told)
 
 
 def _after(before: Delivery, outcome: Outcome, now: int) -> Delivery:

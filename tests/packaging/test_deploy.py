@@ -22,7 +22,7 @@ import yaml
 from infra import archive, clients, deploy, smoke
 from infra.dependencies import LAMBDA
 from infra.lambda_like import runnable_copy
-from infra.package import CODE, Package, address, targets
+from infra.package import CODE, WEB, Package, address, targets
 from infra.stacks import Stack
 from infra.template import dump, load
 from local.engines import CREDENTIAL
@@ -121,6 +121,14 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             if resource["Type"] == "AWS::Lambda::Function":
                 resource["Properties"]["Environment"]["Variables"]["PARLEY_ALLOW_LOOPBACK_WEBHOOKS"] = "1"
         (folder / "app.yaml").write_text(dump(template))
+        # There are no pages yet, so these stand for what web/*/dist will have.
+        for name in ("widget/widget.js", "inbox/index.html", "inbox/assets/index-B7x9kQ2a.js"):
+            (folder / WEB / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / WEB / name).write_text(f"// {name}\n")
+        parameters = json.loads((folder / "app.parameters.json").read_text())
+        (folder / "app.parameters.json").write_text(
+            json.dumps(parameters | {"Web": "on", "AlarmEmail": "ops@example.com"})
+        )
         wait_for_ministack(engine)
         found = Cloud(engine.endpoint, work / "dist")
         found.client("sesv2").create_email_identity(EmailIdentity="no-reply@example.com")

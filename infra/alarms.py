@@ -1,0 +1,194 @@
+"""The alarms and the dashboard, made from what the templates have: a new queue or function can't miss its alarm.
+
+Each kind has a runbook of its name in docs/runbooks.md, which the alarm's description leads to.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.core.log import ERRORS, NAMESPACE
+
+Template = dict[str, Any]
+
+_OURS = {"Stage": {"Ref": "Stage"}}
+_API = {"ApiName": {"Ref": "AWS::StackName"}, "Stage": "api"}
+_OVER, _UNDER = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
+# Messages of these queues may be sent with a delay of up to a quarter of an hour.
+_DELAYED = {"reminders", "webhooks"}
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm: when `periods` of the last `of` values are at the threshold or beyond it."""
+
+    runbook: str  # its anchor in docs/runbooks.md
+    subject: str  # which queue, function, …; "" where there is one of its kind
+    says: str
+    metrics: list[Template]
+    threshold: Any
+    periods: int
+    of: int
+    comparison: str = _OVER
+    missing: str = "notBreaching"
+
+    @property
+    def id(self) -> str:
+        """Its logical id."""
+        words = f"{self.runbook}-{self.subject}".replace("-", " ").split()
+        return "".join(word[0].upper() + word[1:] for word in words) + "Alarm"
+
+    def resource(self) -> Template:
+        """Return it for CloudFormation."""
+        name = "-".join(filter(None, ["parley-${Stage}", self.runbook, self.subject]))
+        topic = {"Ref": "AlarmTopic"}
+        return {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "AlarmName": {"Fn::Sub": name},
+                "AlarmDescription": {"Fn::Sub": f"{self.says} What to do: ${{RunbooksUrl}}#{self.runbook}"},
+                "ComparisonOperator": self.comparison,
+                "Threshold": self.threshold,
+                "DatapointsToAlarm": self.periods,
+                "EvaluationPeriods": self.of,
+                "TreatMissingData": self.missing,
+                "AlarmActions": [topic],
+                "OKActions": [topic],
+                "Metrics": self.metrics,
+            },
+        }
+
+
+def add(template: Template, stateful: Template) -> None:
+    """Put the alarms and the dashboard of an application and its data into the application's template."""
+    from infra.dashboard import dashboard  # noqa: PLC0415 - it takes the names from here
+
+    resources = template["Resources"]
+    found = [*_of_the_api(), *_of_queues(stateful), *_of_functions(resources), *_of_the_table(stateful), *_of_ours()]
+    resources |= {alarm.id: alarm.resource() for alarm in found}
+    if "Canary" in template["Parameters"]:  # which an operator may switch off
+        template["Conditions"]["HasCanary"] = {"Fn::Equals": [{"Ref": "Canary"}, "on"]}
+        resources |= {alarm.id: {**alarm.resource(), "Condition": "HasCanary"} for alarm in _of_the_canary()}
+    resources["Dashboard"] = dashboard(resources, stateful)
+
+
+def functions(resources: Template) -> dict[str, Template]:
+    """Return the properties of every function by its logical id."""
+    return {n: r["Properties"] for n, r in sorted(resources.items()) if r["Type"] == "AWS::Serverless::Function"}
+
+
+def queues(stateful: Template) -> dict[str, str]:
+    """Return the dead-letter queue's name by the queue's, both without `parley-<stage>-`."""
+    short = {
+        name: resource["Properties"]["QueueName"]["Fn::Sub"].removeprefix("parley-${Stage}-")
+        for name, resource in sorted(stateful["Resources"].items())
+        if resource["Type"] == "AWS::SQS::Queue"
+    }
+    policies = {name: stateful["Resources"][name]["Properties"].get("RedrivePolicy") for name in short}
+    return {
+        short[name]: short[policy["deadLetterTargetArn"]["Fn::GetAtt"][0]]
+        for name, policy in policies.items()
+        if policy
+    }
+
+
+def table_parts(stateful: Template) -> list[Template]:
+    """Return the dimensions of the table and of each of its indexes."""
+    properties = stateful["Resources"]["Table"]["Properties"]
+    table = {"TableName": properties["TableName"]}
+    indexes = [{"GlobalSecondaryIndexName": each["IndexName"]} for each in properties["GlobalSecondaryIndexes"]]
+    return [table, *({**table, **index} for index in indexes)]
+
+
+def _metric(where: str, name: str, dimensions: Template, stat: str, period: int = 60, *, id: str = "") -> Template:  # noqa: A002 - CloudWatch's word
+    """Return one metric; with an `id` it is only read by an expression."""
+    listed = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+    metric = {"Namespace": where, "MetricName": name, "Dimensions": listed}
+    return {
+        "Id": id or "value",
+        "MetricStat": {"Metric": metric, "Stat": stat, "Period": period},
+        "ReturnData": not id,
+    }
+
+
+def _expression(text: str, label: str) -> Template:
+    return {"Id": "value", "Expression": text, "Label": label, "ReturnData": True}
+
+
+def _of_the_api() -> Iterator[Alarm]:
+    rate = [
+        _expression("IF(e >= 3, 100 * e / n, 0)", "% of the requests answered 5xx"),
+        _metric("AWS/ApiGateway", "5XXError", _API, "Sum", id="e"),
+        _metric("AWS/ApiGateway", "Count", _API, "Sum", id="n"),
+    ]
+    yield Alarm("api-errors", "", "More than 2 % of the requests are answered 5xx.", rate, 2, 3, 5)
+    slow = [
+        _expression("IF(n >= 100, p, 0)", "p99 of the latency, where there are enough requests"),
+        _metric("AWS/ApiGateway", "Latency", _API, "p99", 300, id="p"),
+        _metric("AWS/ApiGateway", "Count", _API, "Sum", 300, id="n"),
+    ]
+    says = "One request in a hundred takes longer than ${LatencyAlarm} ms."
+    yield Alarm("api-latency", "", says, slow, {"Ref": "LatencyAlarm"}, 3, 3)
+
+
+def _of_queues(stateful: Template) -> Iterator[Alarm]:
+    for queue, dead in queues(stateful).items():
+        name = {"QueueName": {"Fn::Sub": f"parley-${{Stage}}-{queue}"}}
+        seconds = 1800 if queue in _DELAYED else 300
+        age = [_metric("AWS/SQS", "ApproximateAgeOfOldestMessage", name, "Maximum")]
+        yield Alarm(
+            "queue-age", queue, f"The oldest message of {queue} waits longer than {seconds} s.", age, seconds, 5, 5
+        )
+        name = {"QueueName": {"Fn::Sub": f"parley-${{Stage}}-{dead}"}}
+        depth = [_metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", name, "Maximum")]
+        yield Alarm("dead-letters", queue, f"Messages of {queue} failed five times and were put aside.", depth, 1, 1, 1)
+
+
+def _of_functions(resources: Template) -> Iterator[Alarm]:
+    for name, function in functions(resources).items():
+        dimensions = {"FunctionName": {"Ref": name}}
+        errors = [_metric("AWS/Lambda", "Errors", dimensions, "Sum", 300)]
+        # What fails once heals itself where it is called all the time, and may be a day late where it is not.
+        threshold, periods, of = (1, 1, 1) if _seldom(function) else (3, 2, 3)
+        yield Alarm("function-errors", name, f"{name} dies or runs out of time.", errors, threshold, periods, of)
+        throttles = [_metric("AWS/Lambda", "Throttles", dimensions, "Sum")]
+        yield Alarm("function-throttles", name, f"Lambda refuses to start more of {name}.", throttles, 1, 3, 5)
+
+
+def _seldom(function: Template) -> bool:
+    schedules = [each["Properties"].get("Schedule", "") for each in function.get("Events", {}).values()]
+    return any("hour" in each or "day" in each for each in schedules)
+
+
+def _of_the_table(stateful: Template) -> Iterator[Alarm]:
+    kinds = ("ReadThrottleEvents", "WriteThrottleEvents")
+    parts = [(kind, part) for part in table_parts(stateful) for kind in kinds]
+    metrics = [_metric("AWS/DynamoDB", kind, part, "Sum", id=f"m{number}") for number, (kind, part) in enumerate(parts)]
+    total = _expression("SUM(METRICS())", "throttled reads and writes, of the table and its indexes")
+    yield Alarm("table-throttles", "", "DynamoDB throttles the table or an index.", [total, *metrics], 10, 3, 5)
+
+
+def _of_ours() -> Iterator[Alarm]:
+    """What only the application knows: lines of the log with `metrics`."""
+    failing = [
+        _expression("IF(n >= 20, 100 * e / n, 0)", "% of the attempts that failed"),
+        _metric(NAMESPACE, "WebhookFailures", _OURS, "Sum", 300, id="e"),
+        _metric(NAMESPACE, "WebhookAttempts", _OURS, "Sum", 300, id="n"),
+    ]
+    says = "More than half of all webhooks' attempts fail: it may be us."
+    yield Alarm("webhook-failures", "", says, failing, 50, 3, 3)
+    yield _ours("billing-drift", "BillingDrift", "Stripe changed a subscription, and no hook told.")
+    yield _ours("events-parked", "EventsParked", "Events could not be dispatched and were put aside.")
+    yield _ours("errors-logged", ERRORS, "A function logged an error that a person should look at.")
+
+
+def _ours(runbook: str, metric: str, says: str) -> Alarm:
+    return Alarm(runbook, "", says, [_metric(NAMESPACE, metric, _OURS, "Sum", 300)], 1, 1, 1)
+
+
+def _of_the_canary() -> Iterator[Alarm]:
+    failed = [_metric(NAMESPACE, "CanaryFailed", _OURS, "Sum", 300)]
+    yield Alarm("canary-failed", "", "The made-up conversation does not get through.", failed, 1, 2, 3)
+    runs = [_metric(NAMESPACE, "CanaryMs", _OURS, "SampleCount", 300)]
+    says = "The made-up conversation was not tried."
+    yield Alarm("canary-missing", "", says, runs, 1, 3, 3, comparison=_UNDER, missing="breaching")
