@@ -54,9 +54,18 @@ class Alarm:
                 "TreatMissingData": self.missing,
                 "AlarmActions": [topic],
                 "OKActions": [topic],
-                "Metrics": self.metrics,
+                **_watched(self.metrics),
             },
         }
+
+
+def _watched(metrics: list[Template]) -> Template:
+    """Return one metric in CloudFormation's simple form, several as an expression."""
+    if len(metrics) > 1:
+        return {"Metrics": metrics}
+    (found,) = metrics
+    stat = found["MetricStat"]
+    return {**stat["Metric"], "Statistic": stat["Stat"], "Period": stat["Period"]}
 
 
 def add(template: Template, stateful: Template) -> None:

@@ -5,6 +5,7 @@ import ipaddress
 import json
 import os
 import socket
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from botocore.exceptions import ClientError
 from tests.support import dynamodb
 from tests.support.aws import Services, install, pepper
 from tests.support.client import Client
+from tests.support.logs import Watch, watching
 
 os.environ |= {
     "PARLEY_STAGE": "test",
@@ -145,6 +147,21 @@ def _permissions_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "document", noting(keyring.document, "secretsmanager", "get_secret_value", secret))
     monkeypatch.setattr(s3_gateway, "link", noting(s3_gateway.link, "s3", "get_object", place))
     monkeypatch.setattr(s3_gateway, "upload_form", noting(s3_gateway.upload_form, "s3", "put_object", place))
+
+
+@pytest.fixture(scope="session")
+def _watch() -> Watch:
+    from chalicelib.core import log  # noqa: F401 - it makes the logger
+
+    return watching()
+
+
+@pytest.fixture(autouse=True)
+def logged(_watch: Watch) -> Iterator[deque[str]]:
+    """The lines that the app logs in this test. There is no secret and no address in them, whatever is tested."""
+    _watch.forget()
+    yield _watch.lines
+    assert _watch.found == []
 
 
 @pytest.fixture

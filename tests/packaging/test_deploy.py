@@ -1,4 +1,4 @@
-"""`make deploy` into ministack's CloudFormation: both stacks, a conversation through them, updates, going back.
+"""`make deploy` into ministack's CloudFormation: all stacks, a conversation through them, updates, going back.
 
 What ministack cannot do, and which test covers it otherwise, is in docs/deploying.md.
 """
@@ -109,16 +109,22 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             patch.delenv(name)  # other tests of this process have an engine of their own
         patch.setenv("AWS_ENDPOINT_URL", engine.endpoint)
         clients.client.cache_clear()
-        (target,) = targets(["eu1"], "prod", package)
-        folder = address(package, target, work / "dist")
+        folder, _elsewhere = (
+            address(package, target, work / "dist") for target in targets(["eu1", "us1"], "prod", package)
+        )
         task = runnable_copy(package.zip, work / "task")
         if (running := f"{sys.version_info.major}.{sys.version_info.minor}") != LAMBDA.python:
             archive.compile_bytecode(task, running)
         archive.write_zip(task, folder / CODE)
-        # The one thing that a deployed stage refuses and this test needs: a receiver on this machine.
         template = load(folder / "app.yaml")
+        del template["Resources"]["FirewallAssociation"]  # a type that ministack doesn't have
+        plain = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Statistic": "Sum", "Period": 60}
         for resource in template["Resources"].values():
+            if "Metrics" in resource.get("Properties", {}):  # nor expressions in alarms
+                resource["Properties"] |= {"Threshold": 1, **plain}
+                del resource["Properties"]["Metrics"]
             if resource["Type"] == "AWS::Lambda::Function":
+                # The one thing that a deployed stage refuses and this test needs: a receiver on this machine.
                 resource["Properties"]["Environment"]["Variables"]["PARLEY_ALLOW_LOOPBACK_WEBHOOKS"] = "1"
         (folder / "app.yaml").write_text(dump(template))
         # There are no pages yet, so these stand for what web/*/dist will have.
@@ -153,9 +159,55 @@ def test_a_deploy_that_is_not_confirmed_changes_nothing(cloud: Cloud, capsys: An
     assert "CREATE_COMPLETE" not in cloud.statuses().values()
 
 
-def test_both_stacks_come_up_and_the_api_is_ready(deployed: Cloud) -> None:
-    assert deployed.statuses() == {"parley-prod-data": "CREATE_COMPLETE", "parley-prod-app": "CREATE_COMPLETE"}
+def test_a_region_waits_for_the_home_of_what_all_share(cloud: Cloud, capsys: Any) -> None:
+    elsewhere = deploy.read("us1", "prod", cloud.dist)
+    assert deploy.deploy(elsewhere, lambda _question: "yes") == 1
+    assert "parley-prod-directory is not there. Deploy its home, eu-central-1, first." in capsys.readouterr().out
+
+
+def test_what_a_first_deploy_left_when_it_failed_is_deleted_by_the_next(cloud: Cloud, capsys: Any) -> None:
+    file = cloud.folder / "stateful.yaml"
+    before = file.read_text()
+    changed = load(file)
+    unusable = {"Type": "AWS::SQS::Queue", "DependsOn": "Table", "Properties": {"VisibilityTimeout": 999_999}}
+    changed["Resources"]["Unusable"] = unusable
+    changed["Resources"]["Table"]["Properties"]["DeletionProtectionEnabled"] = False  # else made last: see the template
+    file.write_text(dump(changed))
+    assert cloud.run("deploy", "--yes") == 1
+    file.write_text(before)
+    assert cloud.statuses() == {"parley-prod-directory": "CREATE_COMPLETE", "parley-prod-data": "ROLLBACK_COMPLETE"}
+    assert cloud.client("dynamodb").list_tables()["TableNames"] == ["parley-prod-directory"]
+    assert cloud.run("diff") == 0
+    assert "its first deploy failed" in capsys.readouterr().out
+    assert cloud.run("deploy", answers=("no",)) == 1
+    assert cloud.statuses()["parley-prod-data"] == "ROLLBACK_COMPLETE"
+
+
+def test_all_stacks_come_up_and_the_api_is_ready(deployed: Cloud) -> None:
+    names = ("parley-prod-directory", "parley-prod-data", "parley-prod-app")
+    assert deployed.statuses() == dict.fromkeys(names, "CREATE_COMPLETE")
     assert deployed.call("GET", "/health/ready")["status"] == "ok"
+
+
+def test_the_pages_are_in_their_bucket_with_what_browsers_need_to_know(deployed: Cloud) -> None:
+    bucket = Stack("parley-prod-data", "eu-central-1").outputs()["WebBucket"]
+    found = deployed.client("s3").head_object(Bucket=bucket, Key="inbox/assets/index-B7x9kQ2a.js")
+    assert (found["ContentType"], found["CacheControl"]) == (
+        "text/javascript; charset=utf-8",
+        "public, max-age=31536000, immutable",
+    )
+    found = deployed.client("s3").head_object(Bucket=bucket, Key="inbox/index.html")
+    assert (found["ContentType"], found["CacheControl"]) == ("text/html; charset=utf-8", "no-cache")
+    assert deployed.outputs["WebAddress"].startswith("https://")
+
+
+def test_there_are_alarms_and_somebody_to_tell(deployed: Cloud) -> None:
+    alarms = deployed.client("cloudwatch").describe_alarms(AlarmNamePrefix="parley-prod-")["MetricAlarms"]
+    assert len(alarms) > 40
+    assert {tuple(alarm["AlarmActions"]) for alarm in alarms} == {(deployed.outputs["AlarmTopicArn"],)}
+    topic = deployed.client("sns").list_subscriptions_by_topic(TopicArn=deployed.outputs["AlarmTopicArn"])
+    assert [each["Endpoint"] for each in topic["Subscriptions"]] == ["ops@example.com"]
+    assert deployed.client("cloudwatch").get_dashboard(DashboardName="parley-prod")["DashboardBody"]
 
 
 def test_a_new_stack_is_asked_at_the_address_it_has_before_any_domain(deployed: Cloud) -> None:
@@ -189,7 +241,7 @@ def test_the_readmes_conversation_and_a_webhook_go_through_the_deployed_stacks(d
 
 def test_nothing_new_is_no_change(deployed: Cloud, capsys: Any) -> None:
     assert deployed.run("diff") == 0
-    assert capsys.readouterr().out.count("no changes") == 2
+    assert capsys.readouterr().out.count("no changes") == 3
 
 
 def test_an_index_that_is_added_keeps_the_data(deployed: Cloud) -> None:
@@ -260,7 +312,7 @@ def test_the_data_is_not_touched_without_its_typed_name_and_stays_even_then(depl
     assert deployed.run("destroy", answers=("no",)) == 1
     assert deployed.statuses()["parley-prod-app"].endswith("_COMPLETE")
     assert deployed.run("destroy", "--data", answers=("yes", "prod")) == 1
-    assert set(deployed.statuses()) == {"parley-prod-data"}
+    assert set(deployed.statuses()) == {"parley-prod-directory", "parley-prod-data"}
     assert deployed.run("destroy", "--data", answers=("yes", "eu1-prod")) == 0
-    assert deployed.statuses() == {}
+    assert set(deployed.statuses()) == {"parley-prod-directory"}  # the other regions' as well
     assert deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"] == count

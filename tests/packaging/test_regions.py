@@ -65,6 +65,29 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         assert name in told
 
 
+def test_a_directory_needs_both_its_name_and_its_place_and_has_one_home(tmp_path: Path) -> None:
+    one = GOOD + 'directory_table = "parley-prod-directory"\n'
+    assert "both or none" in fault(folder_with(tmp_path, sa1=one))
+    for home, expected in (("sa-east-1", True), ("eu-central-1", False)):
+        folder_with(tmp_path, sa1=one + f'directory_aws_region = "{home}"\n')
+        assert regions.load("sa1", "prod", TEMPLATES, tmp_path).is_home is expected
+
+
+@pytest.mark.parametrize("wrong", ["log_days = 31", "api_rate = 0", 'firewall = "yes"', 'web_url = "http://x.example"'])
+def test_a_value_that_cloudformation_would_refuse_late_is_refused_here(tmp_path: Path, wrong: str) -> None:
+    assert wrong.partition(" ")[0] in fault(folder_with(tmp_path, sa1=GOOD + wrong))
+
+
+def test_pages_that_were_not_built_are_not_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder_with(tmp_path, sa1=GOOD + 'web = "on"\n')
+    monkeypatch.setattr(packaging.web, "built", list)
+    package = Package(tmp_path / "x.zip", ROOT / "infra" / "app.merge.yaml", "", has_bytecode=True, sam={})
+    with pytest.raises(regions.UnusableSettingsError, match="build the pages"):
+        targets(["sa1"], "prod", package, tmp_path)
+    monkeypatch.setattr(packaging.web, "built", lambda: [tmp_path])
+    assert targets(["sa1"], "prod", package, tmp_path)[0].settings["Web"] == "on"
+
+
 def test_an_unknown_region_or_stage_says_which_there_are(tmp_path: Path) -> None:
     folder_with(tmp_path, sa1=GOOD, sa2=GOOD)
     assert "sa1, sa2" in fault(tmp_path, "xx9")
@@ -78,8 +101,11 @@ def test_a_setting_outside_a_stage_is_not_lost_silently(tmp_path: Path) -> None:
 @pytest.mark.packaging
 def test_two_regions_differ_in_nothing_but_their_parameters(package: Package, tmp_path: Path) -> None:
     eu, us = (address(package, target, tmp_path) for target in targets(["eu1", "us1"], "prod", package))
-    names = {file.name for file in eu.iterdir()}
+    names = {file.name for file in us.iterdir()}
     assert names == {"parley.zip", "app.yaml", "stateful.yaml", "app.parameters.json", "stateful.parameters.json"}
+    only_at_home = {file.name for file in eu.iterdir()} - names
+    assert only_at_home == {"directory.yaml", "directory.parameters.json"}
+    assert json.loads((eu / "directory.parameters.json").read_text()) == {"Stage": "prod"}
     differ = {name for name in names if (eu / name).read_bytes() != (us / name).read_bytes()}
     assert differ == {"app.parameters.json"}
     assert json.loads((us / "app.parameters.json").read_text())["RegionCode"] == "us1"
