@@ -1,40 +1,14 @@
-"""The deployment zip: stripped, with bytecode of the target's Python, the same bytes for the same content."""
+"""The deployment zip: with bytecode of the target's Python, and the same bytes for the same content."""
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Folders and files of a dependency that no import needs. Metadata and licences stay.
-_USELESS_FOLDERS = {"__pycache__", "test", "tests", "bin", "include"}
-_USELESS_SUFFIXES = {".c", ".cpp", ".h", ".pxd", ".pyc", ".pyi", ".pyx"}
-_USELESS_METADATA = {"DELVEWHEEL", "INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "entry_points.txt"}
-# Parts of large packages that none of our imports reaches. Stripe's are loaded one by one, when they are used; its
-# `params` are for type checkers only.
-_USELESS_PARTS = (
-    *(f"stripe/{part}" for part in ("params", "events", "issuing", "treasury", "tax", "terminal", "climate")),
-    *(f"stripe/{part}" for part in ("apps", "financial_connections", "forwarding", "identity", "radar", "sigma")),
-    "aws_lambda_powertools/event_handler",
-    *(f"aws_lambda_powertools/utilities/{part}" for part in ("feature_flags", "idempotency", "kafka", "parameters")),
-)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can tell
-
-
-def strip(tree: Path) -> None:
-    """Delete what no function imports from an unpacked set of wheels."""
-    for folder in sorted(tree.rglob("*"), reverse=True):
-        if folder.is_dir() and folder.name in _USELESS_FOLDERS:
-            shutil.rmtree(folder)
-    for part in _USELESS_PARTS:
-        shutil.rmtree(tree / part, ignore_errors=True)
-    for file in tree.rglob("*"):
-        in_metadata = file.parent.suffix == ".dist-info"
-        if file.suffix in _USELESS_SUFFIXES or (in_metadata and file.name in _USELESS_METADATA):
-            file.unlink()
 
 
 def compile_bytecode(tree: Path, python: str) -> bool:

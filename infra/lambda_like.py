@@ -1,8 +1,8 @@
 """The deployment package made runnable here, for tests and benchmarks: as near to Lambda as another machine gets.
 
 The package holds arm64 builds of its native parts, which this machine may not be able to load. So every arm64 library
-is taken out of an unpacked copy, and the same distribution, at the same version, is copied over it from the environment
-this runs in. Everything written in Python stays as packaged.
+is taken out of an unpacked copy, and those of the same distribution, at the same version, are put there from the
+environment this runs in, stripped as the packaged ones were. Everything written in Python stays as packaged.
 """
 
 import importlib.metadata
@@ -10,6 +10,8 @@ import importlib.util
 import shutil
 import zipfile
 from pathlib import Path
+
+from infra.strip import strip_library
 
 # What Lambda's Python runtime brings: boto3 and what it stands on.
 RUNTIME_LIBRARIES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
@@ -25,15 +27,14 @@ def runnable_copy(package: Path, folder: Path) -> Path:
         library.unlink()
     for packaged in importlib.metadata.distributions(path=[str(folder)]):
         ours = importlib.metadata.distribution(packaged.name)
-        files = [file for file in ours.files or [] if _top_level(Path(file)) in native]
+        files = [file for file in ours.files or [] if file.suffix == ".so" and _top_level(Path(file)) in native]
         if files and ours.version != packaged.version:
             raise RuntimeError(
                 f"{packaged.name} is {packaged.version} in the package and {ours.version} here: make setup"
             )
         for file in files:
-            target = folder / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(str(file.locate()), target)
+            shutil.copy(str(file.locate()), folder / file)
+            strip_library(folder / file)
     return folder
 
 

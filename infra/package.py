@@ -13,6 +13,7 @@ from typing import Any
 
 from infra import archive, dependencies, regions, template, web
 from infra.dependencies import LAMBDA, ROOT
+from infra.strip import strip
 
 STATEFUL = template.STATEFUL
 DIRECTORY = ROOT / "infra" / "directory.yaml"
@@ -41,7 +42,7 @@ def build(project: Path = ROOT, output: Path = ROOT / "dist") -> Package:
         generated = template.chalice_package(work / "project", ROOT / "infra" / "app.merge.yaml", work / "chalice")
         tree = work / "tree"
         shutil.copytree(dependencies.unpacked(project), tree)
-        archive.strip(tree)
+        strip(tree)
         with zipfile.ZipFile(work / "chalice" / "deployment.zip") as app:
             app.extractall(tree)
         has_bytecode = archive.compile_bytecode(tree, LAMBDA.python)

@@ -83,7 +83,7 @@ def test_every_handler_imports_with_only_lambdas_own_libraries(
 
 
 def test_what_is_imported_only_when_it_is_used_is_packaged_too(task: Path, libraries: Path) -> None:
-    """Large packages are packaged in part; see infra/archive.py."""
+    """Large packages are packaged in part; see infra/strip.py."""
     late = [
         "aws_lambda_powertools.utilities.batch.process_partial_response",
         "aws_lambda_powertools.utilities.data_classes.sqs_event.SQSRecord",
@@ -162,8 +162,17 @@ def test_native_libraries_are_of_lambdas_processor_and_python(tree: Path) -> Non
         assert "cpython-" not in library.name or tag in library.name, f"{library.name} is for another Python"
 
 
+def test_no_library_carries_names_for_debuggers(tree: Path) -> None:
+    sections = {library.name: library.read_bytes()[40:48] for library in tree.rglob("*.so")}
+    assert set(sections.values()) == {bytes(8)}, "where the table of sections begins"
+
+
+def test_every_distribution_keeps_its_licence(tree: Path) -> None:
+    assert [folder.name for folder in tree.glob("*.dist-info") if not [*folder.rglob("LICENSE*")]] == []
+
+
 def test_the_zip_is_small_enough_for_a_quick_cold_start(package: Package) -> None:
-    assert package.zip.stat().st_size <= 15_000_000
+    assert package.zip.stat().st_size <= 14_000_000
 
 
 def test_bytecode_is_lambdas_and_never_checked_against_times(package: Package, tree: Path) -> None:
