@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.lambda_like import runnable_copy, runtime_libraries
 from infra.package import Package, build
 from infra.template import Template, load
 
@@ -30,6 +31,18 @@ def tree(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(package.zip) as archive:
         archive.extractall(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def task(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, to be run on this machine."""
+    return runnable_copy(package.zip, tmp_path_factory.mktemp("native") / "task")
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lambda's own."""
+    return runtime_libraries(tmp_path_factory.mktemp("lambda-libraries"))
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from infra.dependencies import LAMBDA, ROOT
-from infra.lambda_like import runnable_copy, runtime_libraries
 from infra.package import Package, build
 
 pytestmark = pytest.mark.packaging
@@ -56,16 +55,6 @@ print(json.dumps({"missing": missing, "foreign": foreign}))
 
 def distributions(tree: Path) -> list[importlib.metadata.Distribution]:
     return list(importlib.metadata.distributions(path=[str(tree)]))
-
-
-@pytest.fixture(scope="module")
-def task(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return runnable_copy(package.zip, tmp_path_factory.mktemp("native") / "task")
-
-
-@pytest.fixture(scope="module")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return runtime_libraries(tmp_path_factory.mktemp("lambda-libraries"))
 
 
 def probe(task: Path, libraries: Path, handlers: list[str]) -> subprocess.CompletedProcess[str]:
