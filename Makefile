@@ -13,6 +13,7 @@ WORKERS ?= 2
 PYTEST := $(PY) -m pytest -q -n $(WORKERS) --dist loadgroup
 STAGE ?= prod
 KILLS ?= 100
+MINUTES ?= 120
 WORDS ?= 1000
 
 .PHONY: help
@@ -20,7 +21,8 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: PORT=8000 PARLEY_DATA=.local PARLEY_SEED=none (run), PYTHON=python3.x (first set-up), WORKERS=2 (tests),"
-	@echo "  REGION=eu1 STAGE=prod (package), KILLS=100 (kill), WORDS=1000 (regions)"
+	@echo "  REGION=eu1 STAGE=prod (package), KILLS=100 (kill), WORDS=1000 (regions),"
+	@echo '  MODULE="core/cursor auth/totp" MINUTES=120 AGAIN=1 (mutants: some modules, at most so long, what survived last time)'
 
 # The first Python that really runs (a version manager's shim may not) and is of a version we test.
 .PHONY: venv
@@ -101,6 +103,10 @@ billing-histories: setup ## 10,000 made-up histories of a subscription: what we 
 fuzz: setup ## 100,000 made-up requests by eight principals: no 5xx, no answer that is not documented
 	@PARLEY_FUZZ=100000 $(PYTEST) tests/fuzz/test_requests.py
 
+.PHONY: mutants
+mutants: setup ## Change the code of log-in, table and cursors in thousands of ways: tests must notice (MODULE=core/cursor)
+	@exec nice -n 19 $(PY) -m bench.mutants --workers $(WORKERS) --minutes $(MINUTES) $(if $(AGAIN),--again) $(MODULE)
+
 .PHONY: regions
 regions: setup ## Run two regions side by side: search each for the other's data, lose one and restore it (WORDS=1000)
 	@exec $(PY) -m bench.regions --words $(WORDS)
@@ -125,7 +131,7 @@ destroy: venv ## Delete a stage's application stack; with DATA=1, and its name t
 
 .PHONY: clean
 clean: ## Remove the local stack's data, build output and caches; keep what was installed
-	@rm -rf .local dist .chalice/deployments .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	@rm -rf .local dist .chalice/deployments .mutants .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	@find . \( -name .venv -o -name .venv-ministack -o -name node_modules -o -name .wheels -o -name .git \) -prune \
 	  -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
