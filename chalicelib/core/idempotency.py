@@ -71,4 +71,4 @@ class Guard:
             raise InvalidError.field(
                 "Idempotency-Key", "This key was used with another body. Use a new key.", "idempotency_key_reused"
             )
-        return Answer(row["st"], row["b"], row.get("et", ""))
+        return Answer(row["st"], row["b"], row["et"])

@@ -99,6 +99,11 @@ def test_an_update_without_a_clause_or_condition_is_not_sent_one():
     assert Expression().params() == {}
 
 
+def test_what_cannot_be_stored_is_named():
+    with pytest.raises(TypeError, match="float cannot be stored"):
+        ROWS.putting("x", "-", {"a": [1.5]})
+
+
 def test_a_name_with_dots_is_an_entry_of_a_map():
     expression = Expression()
     assert expression.name("in.tn_1") == "#0.#1"
@@ -139,6 +144,20 @@ class TestWrites:
                 assert failed.value.failed == [write]
         assert (ROWS.get(pk, "-", consistent=True) is None) == holds
         assert (ROWS.get(other, "-", consistent=True) is None) != holds
+
+    @pytest.mark.parametrize(
+        ("unless", "holds"), [({"m.x": 1}, False), ({"m.x": 2}, True), ({"m.y": 1, "n": 3}, False)]
+    )
+    def test_a_check_can_say_what_must_not_be_so(self, unless, holds):
+        pk, other = ids.new_ulid(), ids.new_ulid()
+        run(ROWS.putting(pk, "-", {"m": {"x": 1}, "n": 3}))
+        writes = [ROWS.checking(pk, "-", unless=unless), ROWS.putting(other, "-", {})]
+        if holds:
+            transact(writes)
+        else:
+            with pytest.raises(ConditionFailedError):
+                transact(writes)
+        assert (ROWS.get(other, "-") is not None) == holds
 
     def test_existence_is_a_condition(self):
         pk = ids.new_ulid()

@@ -104,6 +104,7 @@ class TestTokens:
     @given(st.text(max_size=60))
     @example("p_" + "z" * 27)  # more than 20 bytes hold
     @example("p_" + "0" * 27)
+    @example("p_aWgEPTl1tmebfsQzFP4bxwgy80W")  # the first number that 20 bytes do not hold
     def test_whatever_unpacks_is_what_was_packed(self, token):
         found = tokens.unpack("p_", token, 16)
         assert found is None or tokens.pack("p_", *found) == token
@@ -113,6 +114,7 @@ class TestTokens:
     def test_the_prefix_is_part_of_it(self, secret, before, after):
         token = tokens.pack("p_", secret)
         assert tokens.unpack("q_", "q_" + token[2:], 16) is None
+        assert tokens.unpack("p_", token[2:], 16) is None
         assert tokens.unpack("p_", token + after, 16) is None
         assert before == "" or tokens.unpack("p_", before + token, 16) is None
         assert tokens.unpack("p_", token, 15) is None
