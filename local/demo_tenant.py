@@ -225,7 +225,7 @@ class TenantSeed:
             wanted["status"] = story.status
         conversations.update_conversation(*place, wanted, actor, None)
         if story.rating:
-            conversations.rate_conversation(*place, visitor.id, *story.rating)
+            conversations.rate_own_conversation(*place, visitor.id, *story.rating)
 
     def _actor(self, role: RoleName) -> dict[str, str]:
         return {"type": "user", "id": self._people[role]}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra import package as packaging
-from infra import regions
+from infra import regions, web
 from infra.dependencies import ROOT
 from infra.package import STATEFUL, Package, address, targets
 from infra.template import load
@@ -80,11 +80,11 @@ def test_a_value_that_cloudformation_would_refuse_late_is_refused_here(tmp_path:
 
 def test_pages_that_were_not_built_are_not_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder_with(tmp_path, sa1=GOOD + 'web = "on"\n')
-    monkeypatch.setattr(packaging.web, "built", list)
+    monkeypatch.setattr(web, "built", list)
     package = Package(tmp_path / "x.zip", ROOT / "infra" / "app.merge.yaml", "", has_bytecode=True, sam={})
     with pytest.raises(regions.UnusableSettingsError, match="build the pages"):
         targets(["sa1"], "prod", package, tmp_path)
-    monkeypatch.setattr(packaging.web, "built", lambda: [tmp_path])
+    monkeypatch.setattr(web, "built", lambda: [tmp_path])
     assert targets(["sa1"], "prod", package, tmp_path)[0].settings["Web"] == "on"
 
 
