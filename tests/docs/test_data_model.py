@@ -42,6 +42,7 @@ from tests.support.schedules import tick
 from tests.support.settings import changed
 from tests.support.stripe import Till
 from tests.support.tables import Watch
+from tests.support.tags import new_tag, new_team
 from tests.support.tenants import invite, new_key, new_member, new_tenant
 from tests.support.totp import with_totp
 from tests.support.webhooks import WEBHOOKS, deliveries_of, delivery, new_webhook
@@ -284,6 +285,15 @@ def contacts(services: Any) -> None:
     assert imported(owner, services, rows)["result"] == {"created": 1, "refused": 1}
     for filters in ("", "?search=kim", f"?email={kim['email']}", f"?company_id={company}&limit=1"):
         assert owner.get(CONTACTS + filters).status == 200
+    team = new_team(owner, description="d", members=[tenant.owner.user_id])["id"]
+    tag = new_tag(owner, "to go", color="#000000", description="d")["id"]
+    assert owner.patch(f"/v1/conversations/{opened}", {"team_id": team, "add_tags": ["to go"]}).status == 200
+    assert owner.patch(f"/v1/teams/{team}", {"name": "New"}).status == 200
+    for filters in (f"company_id={company}", f"team_id={team}"):
+        assert owner.get(f"/v1/conversations?{filters}").status == 200
+    assert [owner.get(f"/v1/{each}").status for each in ("tags", "teams")] == [200, 200]
+    assert owner.patch(f"/v1/tags/{tag}", {"name": "gone", "translations": {"de": "weg"}}).status == 200
+    assert [owner.delete(f"/v1/{each}").status for each in (f"tags/{tag}", f"teams/{team}")] == [204, 204]
     for path in (f"contacts/{kim['id']}/notes", f"conversations?contact_id={kim['id']}", "companies"):
         assert owner.get(f"/v1/{path}").status == 200
     assert owner.get("/v1/custom-attributes").status == 200

@@ -31,7 +31,7 @@ _KINDS = [
     (r"(?<=T#[sw]#).+", "<2 letters>"),
     (r"(?<=#u#conv-no#).+", "<number>"),
     (r"^(?!T#|<ms>).+(?=#conv?_…$)", "<word>"),
-    (r"(?<=#f#tag#).+", "<tag>"),
+    (r"(?<=#f#tag#).+|(?<=#u#tag#).+", "<tag>"),
     (r"(?<=#)(open|pending|snoozed|closed)(?=#)", "<status>"),
     (r"(?<=<status>#)(usr_…|-)$", "<assignee>"),
     (r"(?<=#)\d+$", "<shard>"),
