@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from chalicelib.core import ids
+from chalicelib.jobs.models import Job
+from chalicelib.tags import service
 from tests.support.answers import pages, rows, without_request_id
 from tests.support.chats import Chat, conversation, new_chat, new_site
 from tests.support.client import Client
@@ -234,7 +236,7 @@ class TestRename:
 
     @pytest.mark.parametrize("end", ["another name", "its old name", "deleted"])
     def test_a_tag_may_change_again_while_it_goes_on(self, services, monkeypatch, owner, chat, end):
-        monkeypatch.setattr("chalicelib.tags.service.STEPS_AT_ONCE", 1)
+        monkeypatch.setattr(service, "STEPS_AT_ONCE", 1)
         made, found = new_tag(owner, "one"), [chat.begin() for _ in range(4)]
         for each in found:
             owner.patch(f"{CONVERSATIONS}/{each}", {"tags": ["one"]})
@@ -250,8 +252,26 @@ class TestRename:
         assert {tuple(conversation(owner, each)["tags"]) for each in found} == {(left,) if left else ()}
         assert [(row["name"], row["job_id"]) for row in rows(owner, TAGS)] == ([(left, None)] if left else [])
 
+    def test_a_change_between_a_steps_read_and_its_commit_is_not_lost(self, services, monkeypatch, owner, chat):
+        monkeypatch.setattr(service, "STEPS_AT_ONCE", 0)
+        made, found, name_now = new_tag(owner, "one"), chat.begin(), service.name_now
+        owner.patch(f"{CONVERSATIONS}/{found}", {"tags": ["one"]})
+        drain(services)
+        owner.patch(f"{TAGS}/{made['id']}", {"name": "two"})
+        monkeypatch.setattr(service, "STEPS_AT_ONCE", 3)  # so that the second job is done before the first goes on
+
+        def meanwhile(job: Job) -> Any:
+            answer = name_now(job)
+            monkeypatch.setattr(service, "name_now", name_now)
+            assert owner.patch(f"{TAGS}/{made['id']}", {"name": "three"}).json["job_id"] is None
+            return answer
+
+        monkeypatch.setattr(service, "name_now", meanwhile)
+        drain(services)
+        assert conversation(owner, found)["tags"] == ["three"]
+
     def test_while_it_goes_on_the_old_name_is_held(self, services, monkeypatch, owner, chat):
-        monkeypatch.setattr("chalicelib.tags.service.STEPS_AT_ONCE", 0)
+        monkeypatch.setattr(service, "STEPS_AT_ONCE", 0)
         made, found = new_tag(owner, "old"), f"{CONVERSATIONS}/{chat.begin()}"
         owner.patch(found, {"tags": ["old"]})
         drain(services)
@@ -277,7 +297,7 @@ class TestRename:
 
 class TestDelete:
     def test_conversations_lose_it_and_the_name_is_free_again(self, services, monkeypatch, owner, chat):
-        monkeypatch.setattr("chalicelib.tags.service.STEPS_AT_ONCE", 0)
+        monkeypatch.setattr(service, "STEPS_AT_ONCE", 0)
         made, found = new_tag(owner, "gone"), [chat.begin() for _ in range(2)]
         for each in found:
             owner.patch(f"{CONVERSATIONS}/{each}", {"tags": ["gone", "stays"]})
