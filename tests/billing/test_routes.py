@@ -1,16 +1,21 @@
 """`/v1/billing`: who may, what happens, and what is refused. Who may what is asked of every route in tests/matrix."""
 
+from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from chalicelib.billing import store, stripe_gateway
+from chalicelib.billing import plans, store, stripe_gateway
 from chalicelib.core.table import run
 from local.stripe_double.errors import Refused
 from tests.support.client import Answer
 from tests.support.faults import At, Crash, crash, injected
+from tests.support.files import FILES
+from tests.support.queues import drain
 from tests.support.stripe import FAILING_CARD, URLS, Till
 from tests.support.tenants import Organisation, anonymous, invite, new_key, new_member, new_tenant, signed_in_again
+from tests.support.webhooks import PUBLIC_URL, WEBHOOKS
 
 CHECKOUT = {"plan": "pro", **URLS}
 WRITES = [
@@ -197,6 +202,30 @@ class TestChangePlan:
         answer = tenant.owner.client.patch("/v1/billing/subscription", {"plan": "starter"})
         assert (answer.status, answer.code, answer.params) == (409, "plan_too_small", {"seats"})
         assert subscription(tenant)["plan"] == "pro"
+
+    def test_everything_to_free_is_listed_and_once_it_is_free_the_plan_is_taken(self, till: Till, tenant: Organisation):
+        till.subscribe(tenant, "pro")
+        owner = tenant.owner.client
+        invited = [invite(tenant, f"f{number}@people.test") for number in range(5)]
+        hooks = [owner.post(WEBHOOKS, {"url": PUBLIC_URL, "events": ["*"]}).json["id"] for _ in range(7)]
+        file_id = owner.upload(FILES, b"x" * 200).json["id"]
+        drain(till.services)
+        starter = plans.PLANS["starter"]
+        small = replace(starter, limits=replace(starter.limits, storage=100))
+        with mock.patch.dict(plans.PLANS, starter=small):
+            answer = owner.patch("/v1/billing/subscription", {"plan": "starter"})
+            assert (answer.status, answer.code) == (409, "plan_too_small")
+            assert {each["param"]: each["message"] for each in answer.json["error"]["errors"]} == {
+                "seats": "Remove 1 of 6 members or invitations. Starter allows 5.",
+                "storage": "Delete files of 100 bytes altogether; 200 are stored. Starter allows 100.",
+                "webhooks": "Delete 2 of 7 webhook endpoints. Starter allows 5.",
+            }
+            assert owner.delete(f"{tenant.url}/members/{invited[0]}").status == 204
+            assert owner.delete(f"{FILES}/{file_id}").status == 204
+            for each in hooks[:2]:
+                assert owner.delete(f"{WEBHOOKS}/{each}").status == 204
+            drain(till.services)
+            assert owner.patch("/v1/billing/subscription", {"plan": "starter"}).json["plan"] == "starter"
 
     def test_without_a_subscription_there_is_nothing_to_change(self, till: Till, tenant: Organisation):
         answer = tenant.owner.client.patch("/v1/billing/subscription", {"plan": "pro"})
