@@ -92,7 +92,7 @@ kill: setup ## Kill the whole stack under load, again and again (KILLS=100), and
 	@exec $(PY) -m bench.kill --kills $(KILLS)
 
 .PHONY: crashes
-crashes: setup ## Every fault at every call of every write, and all pairs of them in a message and a webhook
+crashes: setup ## Every fault at every call of every write, and all pairs of them in a message, a webhook and a hook of Stripe
 	@$(PYTEST) -m crashes tests/crashes
 
 .PHONY: billing-histories

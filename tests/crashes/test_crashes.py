@@ -20,10 +20,12 @@ from tests.crashes.scenarios import (
     open_conversation,
     visitor_send,
 )
-from tests.support.crashes import CRASHES, FAULTS, STRIPE_FAULTS, BrokenError, enumerated, fault_named, paired
+from tests.support.crashes import AFTER, CRASHES, FAULTS, STRIPE_FAULTS, BrokenError, enumerated, fault_named, paired
 
 Count = Callable[[int], None]
 ALL_FAULTS = (*FAULTS, *STRIPE_FAULTS)
+# What has had its effect and does not know it.
+UNHEARD = [fault_named(f"{done} but timed out") for done in ("committed", "queued", "done at Stripe")]
 PAIRED = (visitor_send, deliver_webhook, billing.take_hook)
 
 
@@ -47,8 +49,8 @@ def test_a_crash_at_any_call(services, count, scenario):
 
 @pytest.mark.parametrize("scenario", BILLING)
 def test_a_crash_at_any_call_of_ours_or_stripes(services, count, scenario):
-    runs = enumerated(partial(scenario, services), services)
-    assert runs >= 12
+    runs = enumerated(partial(scenario, services), services, AFTER)
+    assert runs >= 10
     count(runs)
 
 
@@ -62,8 +64,8 @@ def test_any_other_fault_at_any_call(services, count, scenario, fault):
 
 @pytest.mark.parametrize("scenario", [billing.take_hook, billing.begin_checkout])
 def test_any_other_fault_of_ours_or_stripes(services, count, scenario):
-    runs = enumerated(partial(scenario, services), services, *(each for each in ALL_FAULTS if each not in CRASHES))
-    assert runs >= len(ALL_FAULTS)
+    runs = enumerated(partial(scenario, services), services, *STRIPE_FAULTS, *UNHEARD)
+    assert runs >= len(STRIPE_FAULTS) + len(UNHEARD)
     count(runs)
 
 
@@ -73,9 +75,9 @@ def test_two_crashes_while_a_visitor_writes(services, count):
     count(tally.faults)
 
 
-@pytest.mark.parametrize(("scenario", "every"), [(visitor_send, 4), (deliver_webhook, 16), (billing.take_hook, 12)])
+@pytest.mark.parametrize(("scenario", "every"), [(visitor_send, 2), (deliver_webhook, 5), (billing.take_hook, 5)])
 def test_a_sample_of_pairs_of_faults(services, count, scenario, every):
-    tally = paired(partial(scenario, services), services, ALL_FAULTS, ALL_FAULTS, every=every)
+    tally = paired(partial(scenario, services), services, [AFTER, *UNHEARD], [AFTER, *UNHEARD], every=every)
     assert tally.first_states >= 2
     count(tally.faults)
 
