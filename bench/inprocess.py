@@ -112,3 +112,20 @@ class Caller:
         event = proxy_event(self._api, Incoming(scope), resource.path, parameters, raw, binary=isinstance(body, bytes))
         event["requestContext"]["authorizer"] = dict(self._context)
         return event
+
+
+def sqs_record(body: str) -> dict[str, Any]:
+    """Return a message as SQS hands it to a function."""
+    from chalicelib.core import ids
+
+    message_id = ids.new_ulid()
+    return {
+        "messageId": message_id,
+        "receiptHandle": message_id,
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-west-1:1:webhooks",
+        "awsRegion": "eu-west-1",
+    }

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.inprocess import TABLE, set_environment
+from bench.inprocess import TABLE, set_environment, sqs_record
 from bench.report import Figure
 from chalicelib.core.aws import Params, Proceed
 
@@ -199,7 +199,7 @@ class _Burst:
 
         while not stop.is_set():
             if bodies := self._queue.take():
-                deliver_webhooks({"Records": [_record(body) for body in bodies]}, None)
+                deliver_webhooks({"Records": [sqs_record(body) for body in bodies]}, None)
                 self._queue.done()
             else:
                 time.sleep(0.01)
@@ -257,19 +257,3 @@ def _receivers(kinds: Sequence[str]) -> Iterator[Any]:
             yield process
         finally:
             process.terminate()
-
-
-def _record(body: str) -> dict[str, Any]:
-    from chalicelib.core import ids
-
-    message_id = ids.new_ulid()
-    return {
-        "messageId": message_id,
-        "receiptHandle": message_id,
-        "body": body,
-        "attributes": {"ApproximateReceiveCount": "1"},
-        "messageAttributes": {},
-        "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:eu-west-1:1:webhooks",
-        "awsRegion": "eu-west-1",
-    }

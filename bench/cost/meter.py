@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from bench.inprocess import sqs_record
 from chalicelib.core.aws import Params, Proceed
 
 READS = frozenset({"get_item", "batch_get_item", "query", "scan", "transact_get_items"})
@@ -116,7 +117,7 @@ class Meter:
             if name == "deliver_webhooks":  # all of a batch wait at the same time
                 self.used[f"calls/{name}/webhook"] += 1
             with self.function(name):
-                answer = handler({"Records": [_record(body) for body in bodies]}, None)
+                answer = handler({"Records": [sqs_record(body) for body in bodies]}, None)
             if answer["batchItemFailures"]:
                 raise RuntimeError(f"{name} failed on {bodies}")
 
@@ -134,19 +135,3 @@ class CountingStream:
 
     def flush(self) -> None:
         """Do nothing: there is nothing to wait for."""
-
-
-def _record(body: str) -> dict[str, Any]:
-    from chalicelib.core import ids
-
-    message_id = ids.new_ulid()
-    return {
-        "messageId": message_id,
-        "receiptHandle": message_id,
-        "body": body,
-        "attributes": {"ApproximateReceiveCount": "1"},
-        "messageAttributes": {},
-        "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:eu-west-1:1:queue",
-        "awsRegion": "eu-west-1",
-    }
