@@ -156,7 +156,11 @@ def _own(loads: Loads) -> Iterator[Limit]:
         "never by load",
         "a write that meets others gives up after 5 s with 503",
     )
-    yield Limit("WAF", "none", "the templates attach none; one in front has limits of its own")
+    yield Limit(
+        "A throttle of the stage, or WAF, where one stands in front",
+        "not computed",
+        f"an operator's choice; {loads.all['requests']:.1f} requests a message come through it",
+    )
 
 
 def _rate(value: float) -> str:
