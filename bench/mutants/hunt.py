@@ -48,6 +48,8 @@ class Hunt:
         self._budget_s, self._workers, self._until = budget_s, workers, until
         self._cost: dict[pytest.Item, float] = {}  # CPU seconds
         self._reached: defaultdict[str, list[pytest.Item]] = defaultdict(list)  # by function
+        self._items: dict[str, pytest.Item] = {}  # by name
+        self._alone: dict[pytest.Item, bool] = {}  # whether it passes without the others, where that was asked
         self._kills: defaultdict[str, Counter[pytest.Item]] = defaultdict(Counter)  # by function
 
     def pytest_configure(self) -> None:
@@ -82,6 +84,7 @@ class Hunt:
         if failed := [report for report in reports if report.failed]:
             raise pytest.UsageError(f"fails as it is: {item.nodeid}\n{failed[0].longreprtext}")
         self._cost[item] = time.process_time() - before
+        self._items[item.nodeid] = item
         for function in reached:
             self._reached[function].append(item)
 
@@ -115,22 +118,37 @@ class Hunt:
         return workers
 
     def _work(self, session: pytest.Session, rounds: list[tuple[str, list[str]]], taking: int) -> None:
-        from tests.support import dynamodb  # late: it imports what has mutants
+        from chalicelib.core import aws  # late: these have mutants, or import what has
+        from tests.support import dynamodb
 
         engine = start_dynoxide()
         os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = engine.endpoint
+        aws._client.cache_clear()  # noqa: SLF001 - one that faults use still knows the other engine
         dynamodb.close()
         try:
             while time.time() < self._until and (number := os.read(taking, 2)):
                 function, names = rounds[int.from_bytes(number, "big")]
                 module = self._modules[function.rpartition(".")[0]]
                 for name in names:
-                    found = self._try(session, f"{module.name}.{name}", self._chosen(function, module))
+                    found = self._judge(session, f"{module.name}.{name}", function, module)
                     found = {"mutant": name, **found, "reached": len(self._reached[function])}
                     with open(module.out, "a") as out:
                         out.write(json.dumps(found) + "\n")
         finally:
             engine.stop()
+
+    def _judge(self, session: pytest.Session, mutant: str, function: str, module: Module) -> dict[str, Any]:
+        """Return what becomes of a mutant, without tests that fail by themselves where they run alone."""
+        while True:
+            found = self._try(session, mutant, self._chosen(function, module))
+            killer = self._items.get(found["by"])
+            if killer is None:
+                return found
+            if killer not in self._alone:
+                self._alone[killer] = self._try(session, UNCHANGED, [killer])["verdict"] == "survived"
+            if self._alone[killer]:
+                self._kills[function][killer] += 1
+                return found
 
     def _chosen(self, function: str, module: Module) -> list[pytest.Item]:
         """Return tests that come through a function: killers of its other mutants, the module's own, others."""
@@ -142,6 +160,8 @@ class Hunt:
         chosen: list[pytest.Item] = []
         total = 0.0
         for item in sorted(self._reached[function], key=rank):
+            if not self._alone.get(item, True):
+                continue
             total += self._cost[item]
             if chosen and total > self._budget_s:
                 break
@@ -161,9 +181,7 @@ class Hunt:
             answer = told.read().decode()
         _, status, used = os.wait4(child, 0)
         if answer.isdigit():  # a test's place among them
-            item = items[int(answer)]
-            self._kills[function_of(mutant)][item] += 1
-            verdict, by = "killed", item.nodeid
+            verdict, by = "killed", items[int(answer)].nodeid
         elif answer:
             verdict, by = answer, ""
         else:

@@ -51,6 +51,7 @@ class TestAccessTokens:
         identity = claims_of(ada.tokens["id_token"])
         assert (identity["token_use"], identity["aud"]) == ("id", "parley")
         assert (identity["email"], identity["email_verified"]) == (ada.email, True)
+        assert identity["jti"] != claims["jti"]
 
     def test_one_read_finds_the_user_with_their_tenants(self, ada, services):
         tenant = ada.client.post("/v1/tenants", {"name": "Acme"}).json["id"]
@@ -84,6 +85,8 @@ class TestAccessTokens:
         published = jwt.PyJWKSet.from_dict(answer.json)[jwt.get_unverified_header(token)["kid"]]
         assert jwt.decode(token, published.key, algorithms=["RS256"])["sub"] == ada.user_id
         assert not any({"d", "p", "q"} & set(key) for key in answer.json["keys"])
+        shown = [{name: key[name] for name in ("kty", "use", "alg")} for key in answer.json["keys"]]
+        assert shown == [{"kty": "RSA", "use": "sig", "alg": "RS256"}]
 
 
 class TestForgeries:
@@ -169,7 +172,16 @@ class TestVisitorTokens:
         assert [call for call in services.calls if call[0] == "dynamodb"] == [("dynamodb", "batch_get_item")]
         assert (caller.kind, caller.id, caller.widget_id, caller.origin) == ("visitor", visitor, widget, ORIGIN)
         assert caller.tenant_space == tenant
+        assert caller.expires_at == claims_of(token)["exp"] * 1000
+        assert (caller.name, caller.contact_id) == ("", "")
         assert not caller.memberships
+
+    def test_they_tell_who_he_is_and_whom_he_has_proven_to_be(self, services):
+        made, contact = new_tenant(domain="www.example.com"), ids.new("con")
+        widget = made.created["default_widget"]["id"]
+        token = visitor_tokens.issue(made.id, ids.new("vis"), widget, ORIGIN, name="Ana", contact_id=contact)
+        caller = authenticate(f"Bearer {token}")
+        assert (caller.name, caller.contact_id) == ("Ana", contact)
 
     def test_of_a_site_that_is_not_the_tenants_they_are_refused(self, services):
         made = new_tenant(domain="www.example.com")

@@ -104,3 +104,14 @@ def test_a_new_deployment_can_sign_at_once(services):
     (key,) = cast("list[dict[str, Any]]", document["signing_keys"])
     assert set(key) == {"kid", "private_pem", "created_at", "active_from"}
     assert key["active_from"] <= clock.now_ms()
+
+
+def test_of_published_keys_those_for_another_use_are_passed_over(services):
+    (own,) = keys.public_jwks()
+    assert jwts.public_key(own)
+    assert jwts.public_key({name: value for name, value in own.items() if name != "use"})  # RFC 7517: may be left out
+    without_kid = {name: value for name, value in own.items() if name != "kid"}
+    curve = {"kty": "EC", "crv": "P-256", "x": own["n"][:43], "y": own["n"][:43]}
+    others = [{**own, "use": "enc"}, without_kid, {**own, "kid": 7}, {**own, "n": "?"}, {**own, "kty": "oct"}]
+    for other in [*others, {**own, **curve}, {"kty": "RSA", "kid": "x"}, {}]:
+        assert jwts.public_key(other) is None

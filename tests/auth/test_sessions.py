@@ -1,5 +1,7 @@
 """`/v1/auth/sessions`: seen and ended by their own user, and by nobody else."""
 
+import json
+
 import pytest
 
 from chalicelib.auth.models import Device
@@ -93,6 +95,9 @@ class TestRevokeOne:
         assert client.post("/v1/auth/refresh", {"refresh_token": other["refresh_token"]}).status == 401
         assert ada.client.get("/v1/auth/me").status == 200
         assert ada.client.delete(f"{URL}/{session_of(other)}").status == 404
+        (event,) = USERS.query(ada.user_id, prefix="e#").items
+        assert (event["ty"], json.loads(event["d"])) == ("session.revoked", {"id": session_of(other)})
+        assert event["by"] == {"type": "user", "id": ada.user_id}
 
     def test_of_the_current_one_it_is_a_log_out(self, ada):
         assert ada.client.delete(f"{URL}/{session_of(ada.tokens)}").status == 204

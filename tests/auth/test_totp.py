@@ -1,6 +1,7 @@
 """The second factor: begun, switched on, asked for at each log-in, switched off; and what guessing it is worth."""
 
 import base64
+import re
 from collections import Counter
 from functools import partial
 from typing import Any
@@ -111,6 +112,7 @@ class TestEnrol:
 class TestVerify:
     def test_a_code_switches_it_on_and_gives_ten_recovery_codes(self, client, services, ada):
         assert len(set(ada.recovery_codes)) == 10
+        assert all(re.fullmatch(r"[a-z2-9]{4}(-[a-z2-9]{4}){2}", code) for code in ada.recovery_codes)
         row = row_of(ada.user_id)
         assert len(row["rc"]) == 10
         assert not any(code in str(row) or code.replace("-", "") in str(row) for code in ada.recovery_codes)
@@ -126,7 +128,7 @@ class TestVerify:
         with later(0):
             for code in (code_of(secret, -2), code_of(secret, 2), "abcdef", "☃☃☃☃☃☃"):
                 answer = person.client.post(f"{URL}/verify", {"code": code})
-                assert (answer.status, answer.code) == (403, "wrong_code")
+                assert (answer.status, answer.code, answer.json["error"]["param"]) == (403, "wrong_code", "code")
         assert logged_in(client, person.email)
 
     def test_a_second_time_is_refused(self, ada):
@@ -228,7 +230,7 @@ class TestDisable:
         assert log_in(client, ada, code).status == 200
         for each in (code, "000000"):
             answer = ada.client.send("DELETE", URL, {"password": PASSWORD, "code": each})
-            assert (answer.status, answer.code) == (403, "wrong_code")
+            assert (answer.status, answer.code, answer.json["error"]["param"]) == (403, "wrong_code", "code")
 
 
 class TestRecoveryCodes:
