@@ -30,11 +30,12 @@ class Mutants:
         """Return the lines that a mutant takes away (-) and puts in their place (+)."""
         original, mutant = (self._text(each) for each in (function_of(name) + "__mutmut_orig", name))
         lines = difflib.unified_diff(original, mutant, n=0, lineterm="")
-        return [line for line in lines if not line.startswith(("---", "+++", "@@")) and "__mutmut_" not in line]
+        return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
     def _text(self, function: str) -> list[str]:
         span = self._made.line_span_by_function_name[function]
-        return self._made.code.splitlines()[span.start - 1 : span.end]
+        plain = readable(function_of(function)).rpartition(".")[2]
+        return [line.replace(function, plain) for line in self._made.code.splitlines()[span.start - 1 : span.end]]
 
 
 def mutants_of(name: str) -> Mutants:

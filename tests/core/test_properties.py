@@ -199,6 +199,7 @@ class TestItems:
 class TestKeys:
     @tried(100)
     @given(ulids, text, text)
+    @example("01JB3D2N6T8V4W5X7Y9Z0A1B2C", "f#tag#vip", "conv_1")
     def test_every_key_of_a_tenants_view_begins_with_the_tenant(self, ulid, pk, sk):
         rows = tenant_rows(f"tn_{ulid}")
         assert rows.key(pk, sk) == Key(f"tn_{ulid}#{pk}", sk)
@@ -212,6 +213,7 @@ class TestKeys:
             wire = write.params.get("Key") or {name: write.params["Item"][name] for name in ("pk", "sk")}
             assert wire == {"pk": {"S": f"tn_{ulid}#{pk}"}, "sk": {"S": sk}} == write.key.wire
         assert rows_of(writes[0].key.pk).scope == f"tn_{ulid}"
+        assert rows_of(tenant_rows(f"tn_{ulid}~test").key(pk, sk).pk).scope == f"tn_{ulid}~test"
 
     @tried(100)
     @given(ulids, text)

@@ -5,9 +5,33 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.core import ids
+from chalicelib.core.aws import Params, Proceed
 from chalicelib.core.errors import UnavailableError
-from chalicelib.core.table import LIMITS
+from chalicelib.core.table import LIMITS, run
 from tests.support.faults import At, injected, is_table
+
+
+class Busy:
+    """A table that reads one row of a batch and leaves the others for the next try, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    def __call__(self, _service: str, operation: str, params: Params, proceed: Proceed) -> Params:
+        if operation != "batch_get_item" or not self._left:
+            return proceed()
+        self._left -= 1
+        ((table, asked),) = params["RequestItems"].items()
+        keys, asked["Keys"] = asked["Keys"], asked["Keys"][:1]
+        answer = proceed()
+        left = {table: {**asked, "Keys": keys[1:]}}
+        return {**answer, "UnprocessedKeys": left if keys[1:] else {}}
+
+
+@pytest.fixture
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chalicelib.core.dynamodb.pause", lambda _attempt: None)
 
 
 def bad_gateway(operation: str) -> ClientError:
@@ -41,3 +65,19 @@ def test_our_own_mistakes_are_not_tried_again():
     with injected(fault), pytest.raises(ClientError):
         LIMITS.get("nobody", "-")
     assert fault.seen == 1
+
+
+@pytest.mark.usefixtures("_no_pauses")
+def test_rows_that_a_busy_table_has_left_out_are_asked_for_again():
+    pk = ids.new_ulid()
+    keys = [LIMITS.key(pk, str(number)) for number in range(4)]
+    for key in keys:
+        run(LIMITS.putting(pk, key.sk, {"of": key.sk}))
+    with injected(Busy(3)):
+        assert [row["of"] for row in LIMITS.batch_get(keys).values()] == ["0", "1", "2", "3"]
+
+
+@pytest.mark.usefixtures("_no_pauses")
+def test_a_table_that_stays_busy_is_a_503_and_not_a_part_of_the_rows():
+    with injected(Busy(10_000)), pytest.raises(UnavailableError):
+        LIMITS.batch_get([LIMITS.key("x", str(number)) for number in range(30)])
