@@ -3,7 +3,8 @@
 from urllib.parse import parse_qs, urlsplit
 
 from infra.create_owner import main
-from tests.support.people import logged_in, new_email
+from tests.support.people import logged_in, mails_to, new_email
+from tests.support.queues import drain
 
 
 def test_the_link_it_prints_sets_the_password_of_an_owner(client, services, capsys):
@@ -13,6 +14,8 @@ def test_the_link_it_prints_sets_the_password_of_an_owner(client, services, caps
     assert (link.netloc, link.path) == ("api.test", "/auth/reset-password")
     body = {"token": parse_qs(link.query)["token"][0], "password": "first password"}
     assert client.post("/v1/auth/reset-password", body).status == 200
+    drain(services)
+    assert mails_to(services, email) == []  # nobody needs a warning of their first password
     me = client.using(logged_in(client, email, "first password")["access_token"]).get("/v1/auth/me").json
     assert (me["email"], me["name"]) == (email, "Ada")
     assert [each["role"] for each in me["memberships"]] == ["owner"]

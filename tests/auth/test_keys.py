@@ -79,6 +79,18 @@ def test_the_schedule_rotates_a_key_of_ninety_days(at, services):
     assert len(published()) == 2
 
 
+def test_the_schedule_does_not_rotate_what_another_process_just_has(at, services):
+    at(91 * DAY_MS)
+    (old,) = published()  # this process knows the old document, and for five minutes no other
+    fresh = json.loads(services.secret)
+    fresh["signing_keys"] += keys.new_key_set()["signing_keys"]
+    services.secret = json.dumps(fresh)
+    at(91 * DAY_MS + 1)
+    keys.rotate_if_due()
+    assert json.loads(services.secret) == fresh
+    assert old == fresh["signing_keys"][0]["kid"]
+
+
 def test_the_pepper_stays(at, services):
     before = json.loads(services.secret)["pepper"]
     keys.rotate()

@@ -40,6 +40,10 @@ def row_of(user_id: str) -> dict[str, Any]:
     return row
 
 
+def events_of(user_id: str) -> list[str]:
+    return [row["ty"] for row in USERS.query(user_id, prefix="e#").items]
+
+
 BOTH = {"password": PASSWORD, "code": "123456"}
 OPERATIONS = [
     ("POST", "", {"password": PASSWORD}),
@@ -119,6 +123,7 @@ class TestVerify:
         assert "tp" not in row
         assert ada.client.get("/v1/auth/me").json["totp_enabled"] is True
         drain(services)
+        assert events_of(ada.user_id) == ["user.totp_begun", "user.totp_enabled"]
         assert "second factor" in mails_to(services, ada.email)[-1]["Content"]["Simple"]["Subject"]["Data"]
 
     def test_a_wrong_code_does_not(self, client, services):
@@ -241,6 +246,7 @@ class TestRecoveryCodes:
         assert log_in(client, ada, ada.recovery_codes[0]).code == "invalid_totp"
         assert log_in(client, ada, made.json["recovery_codes"][0]).status == 200
         assert log_in(client, ada, body["code"]).code == "invalid_totp"
+        assert events_of(ada.user_id)[2:] == ["user.recovery_codes_renewed", "user.recovery_code_used"]
         replay = ada.client.post(f"{URL}/recovery-codes", body, Idempotency_Key="k")
         assert replay.json == {"recovery_codes": None}
 
