@@ -56,7 +56,7 @@ def function_of(mutant: str) -> str:
 
 def readable(function: str) -> str:
     """Return a function's name as its module writes it: `Rows.get`."""
-    return function[1:].replace("ǁ", ".").lstrip("._") if "ǁ" in function else function[2:]
+    return function[2:].replace("ǁ", ".")
 
 
 def install(mutants: Mutants) -> None:

@@ -122,8 +122,15 @@ def test_of_published_keys_those_for_another_use_are_passed_over(services):
     (own,) = keys.public_jwks()
     assert jwts.public_key(own)
     assert jwts.public_key({name: value for name, value in own.items() if name != "use"})  # RFC 7517: may be left out
-    without_kid = {name: value for name, value in own.items() if name != "kid"}
+    without_kid: dict[str, object] = {name: value for name, value in own.items() if name != "kid"}
     curve = {"kty": "EC", "crv": "P-256", "x": own["n"][:43], "y": own["n"][:43]}
-    others = [{**own, "use": "enc"}, without_kid, {**own, "kid": 7}, {**own, "n": "?"}, {**own, "kty": "oct"}]
-    for other in [*others, {**own, **curve}, {"kty": "RSA", "kid": "x"}, {}]:
+    others: list[dict[str, object]] = [
+        {**own, "use": "enc"},
+        without_kid,
+        {**own, "kid": 7},
+        {**own, "n": "?"},
+        {**own, "kty": "oct"},
+    ]
+    others += [{**own, **curve}, {"kty": "RSA", "kid": "x"}, {}]
+    for other in others:
         assert jwts.public_key(other) is None

@@ -18,8 +18,8 @@ class Busy:
     def __init__(self, times: int) -> None:
         self._left = times
 
-    def __call__(self, _service: str, operation: str, params: Params, proceed: Proceed) -> Params:
-        if operation != "batch_get_item" or not self._left:
+    def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
+        if (service, operation) != ("dynamodb", "batch_get_item") or not self._left:
             return proceed()
         self._left -= 1
         ((table, asked),) = params["RequestItems"].items()
