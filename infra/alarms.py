@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.core.log import ERRORS, NAMESPACE
+from infra.dashboard import dashboard
+from infra.inventory import functions, queues, table_parts
 
 Template = dict[str, Any]
 
@@ -70,8 +72,6 @@ def _watched(metrics: list[Template]) -> Template:
 
 def add(template: Template, stateful: Template) -> None:
     """Put the alarms and the dashboard of an application and its data into the application's template."""
-    from infra.dashboard import dashboard  # noqa: PLC0415 - it takes the names from here
-
     resources = template["Resources"]
     found = [*_of_the_api(), *_of_queues(stateful), *_of_functions(resources), *_of_the_table(stateful), *_of_ours()]
     resources |= {alarm.id: alarm.resource() for alarm in found}
@@ -79,34 +79,6 @@ def add(template: Template, stateful: Template) -> None:
         template["Conditions"]["HasCanary"] = {"Fn::Equals": [{"Ref": "Canary"}, "on"]}
         resources |= {alarm.id: {**alarm.resource(), "Condition": "HasCanary"} for alarm in _of_the_canary()}
     resources["Dashboard"] = dashboard(resources, stateful)
-
-
-def functions(resources: Template) -> dict[str, Template]:
-    """Return the properties of every function by its logical id."""
-    return {n: r["Properties"] for n, r in sorted(resources.items()) if r["Type"] == "AWS::Serverless::Function"}
-
-
-def queues(stateful: Template) -> dict[str, str]:
-    """Return the dead-letter queue's name by the queue's, both without `parley-<stage>-`."""
-    short = {
-        name: resource["Properties"]["QueueName"]["Fn::Sub"].removeprefix("parley-${Stage}-")
-        for name, resource in sorted(stateful["Resources"].items())
-        if resource["Type"] == "AWS::SQS::Queue"
-    }
-    policies = {name: stateful["Resources"][name]["Properties"].get("RedrivePolicy") for name in short}
-    return {
-        short[name]: short[policy["deadLetterTargetArn"]["Fn::GetAtt"][0]]
-        for name, policy in policies.items()
-        if policy
-    }
-
-
-def table_parts(stateful: Template) -> list[Template]:
-    """Return the dimensions of the table and of each of its indexes."""
-    properties = stateful["Resources"]["Table"]["Properties"]
-    table = {"TableName": properties["TableName"]}
-    indexes = [{"GlobalSecondaryIndexName": each["IndexName"]} for each in properties["GlobalSecondaryIndexes"]]
-    return [table, *({**table, **index} for index in indexes)]
 
 
 def _metric(where: str, name: str, dimensions: Template, stat: str, period: int = 60, *, id: str = "") -> Template:  # noqa: A002 - CloudWatch's word

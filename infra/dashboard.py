@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.core.log import NAMESPACE
-from infra import alarms
+from infra import inventory
 
 Template = dict[str, Any]
 Line = list[Any]
@@ -40,16 +40,16 @@ def _graphs(resources: Template, stateful: Template) -> Iterator[tuple[str, str,
     yield "Requests", "Sum", [[api, name, *_API] for name in ("Count", "4XXError", "5XXError")]
     latency: list[Line] = [[api, "Latency", *_API, {"stat": stat, "label": stat}] for stat in ("p50", "p90", "p99")]
     yield "Latency in ms", "p99", [*latency, [NAMESPACE, "CanaryMs", *_OURS, {"stat": "Maximum"}]]
-    names = alarms.functions(resources)
+    names = inventory.functions(resources)
     for metric, stat in (("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")):
         lines = [["AWS/Lambda", metric, "FunctionName", f"${{{name}}}", {"label": name}] for name in names]
         yield f"Functions: {metric}", stat, lines
-    queues = alarms.queues(stateful)
+    queues = inventory.queues(stateful)
     age, depth = "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"
     yield "Queues: oldest message in s", "Maximum", [_queue(age, name) for name in queues]
     yield "Queues: messages that wait", "Maximum", [_queue(depth, name) for name in queues]
     yield "Dead letters", "Maximum", [_queue(depth, name) for name in queues.values()]
-    parts = [[word for pair in _words(part) for word in pair] for part in alarms.table_parts(stateful)]
+    parts = [[word for pair in _words(part) for word in pair] for part in inventory.table_parts(stateful)]
     units = ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits")
     yield "Table: units used", "Sum", [["AWS/DynamoDB", unit, *parts[0]] for unit in units]
     throttles = ("ReadThrottleEvents", "WriteThrottleEvents")

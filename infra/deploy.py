@@ -48,10 +48,11 @@ class Deployment:
             return None
         return Stack(f"parley-{self.target.stage}-directory", home)
 
-    def kept(self) -> list[tuple[Stack, Path]]:
-        """Return the stacks that hold what must not be lost and are of this region, with their templates."""
+    def kept(self) -> list[tuple[Stack, Template, dict[str, str]]]:
+        """Return the stacks that hold what must not be lost and are of this region, with templates and parameters."""
         home = [(self.directory, self.folder / DIRECTORY.name)] if self.directory and self.target.is_home else []
-        return [*home, (self.data, self.folder / STATEFUL.name)]
+        found = [*home, (self.data, self.folder / STATEFUL.name)]
+        return [(stack, Template(body=file.read_text()), self.parameters(file.stem)) for stack, file in found]
 
     def parameters(self, stack: str) -> dict[str, str]:
         """Return what `make package` has written down for a template."""
@@ -74,15 +75,8 @@ def deploy(deployment: Deployment, ask: Ask, smoke_url: str = "", *, emulated: b
     The application stack goes back to where it was when the smoke test fails. The others never do: going back there
     could lose what was written meanwhile.
     """
-    if deployment.directory and not deployment.target.is_home and not deployment.directory.find():
-        print(f"{deployment.directory.name} is not there. Deploy its home, {deployment.directory.region}, first.")
+    if not _deploy_kept(deployment, ask):
         return 1
-    for stack, file in deployment.kept():
-        if not _change(stack, Template(body=file.read_text()), deployment.parameters(file.stem), ask):
-            return 1
-        stack.protect(on=True)
-    if create_keys.fill(secret := deployment.data.outputs()["KeysSecret"], deployment.target.aws_region):
-        print(f"{secret} has its first keys.")
     before = deployment.app.now() if deployment.app.find() and not deployment.app.never_came_up() else None
     template, parameters = upload(deployment)
     if not _change(deployment.app, template, parameters, ask):
@@ -96,12 +90,27 @@ def deploy(deployment: Deployment, ask: Ask, smoke_url: str = "", *, emulated: b
     if not found:
         print("It works.")
         if parameters.get("Web") == "on":
-            bucket = deployment.data.outputs()["WebBucket"]
-            web.upload(deployment.folder / WEB, bucket, deployment.target.aws_region, print)
+            web.upload(
+                deployment.folder / WEB, deployment.data.outputs()["WebBucket"], deployment.target.aws_region, print
+            )
         return 0
     print("\n".join(["It does not work:", *found]), file=sys.stderr)
     _go_back(deployment, before)
     return 1
+
+
+def _deploy_kept(deployment: Deployment, ask: Ask) -> bool:
+    """Bring what holds data to what is packaged; tell whether the application may follow."""
+    if deployment.directory and not deployment.target.is_home and not deployment.directory.find():
+        print(f"{deployment.directory.name} is not there. Deploy its home, {deployment.directory.region}, first.")
+        return False
+    for stack, template, parameters in deployment.kept():
+        if not _change(stack, template, parameters, ask):
+            return False
+        stack.protect(on=True)
+    if create_keys.fill(secret := deployment.data.outputs()["KeysSecret"], deployment.target.aws_region):
+        print(f"{secret} has its first keys.")
+    return True
 
 
 def smoke_address(outputs: dict[str, str], api_url: str, *, is_new: bool) -> str:
@@ -121,9 +130,7 @@ def upload(deployment: Deployment) -> tuple[Template, dict[str, str]]:
 
 def diff(deployment: Deployment) -> int:
     """Tell what a deploy would change, and change nothing."""
-    stacks = [
-        (stack, Template(body=file.read_text()), deployment.parameters(file.stem)) for stack, file in deployment.kept()
-    ]
+    stacks = deployment.kept()
     if deployment.data.find() and not deployment.data.never_came_up():
         stacks.append((deployment.app, *upload(deployment)))
     else:
