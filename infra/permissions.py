@@ -20,6 +20,7 @@ class Grant:
     service: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
+    owner: str = ""  # the service in the resources' ARNs, where it is another
 
 
 def table(*actions: str) -> Grant:
@@ -78,6 +79,10 @@ SEND_MAIL = Grant(
 # The id of the API is not known before the stack is made, and in a role it would be a cycle.
 FLUSH_AUTHORIZER = Grant("apigateway", ("DELETE",), ("${AWS::Region}::/restapis/*/stages/*/cache/authorizers",))
 
+# Its name is of this region's stack alone: roles belong to all regions of an account.
+_JOBS_ROLE = "parley-${Stage}-${AWS::Region}-jobs"
+FENCE_JOBS = Grant("sts", ("AssumeRole",), (f":${{AWS::AccountId}}:role/{_JOBS_ROLE}",), owner="iam")
+
 _WRITE = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
 _READ = ("BatchGetItem", "GetItem", "Query")
 
@@ -106,6 +111,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         keys("GetSecretValue"),
         send("billing", "events", "mail", "reminders", "webhooks"),
         FLUSH_AUTHORIZER,
+        FENCE_JOBS,
         FIND_FILES,
         files("DeleteObject"),
         files("GetObject", "GetObjectVersion", below=("files",)),
@@ -144,6 +150,26 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "rotate_signing_keys": (keys("GetSecretValue", "PutSecretValue"),),
 }
 
+# What a session of the role for jobs may do, of a tenant's rows: chalicelib/core/fence.py.
+JOBS = (table(*_READ, *_WRITE), indexes("activity", "log", "owner"))
+
+
+def jobs_role() -> Statement:
+    """Return the role, which the function that runs jobs may assume and nobody else, as a resource."""
+    trusted = {"Principal": {"AWS": {"Fn::GetAtt": ["DispatchEventsRole", "Arn"]}}}
+    document = {"Version": "2012-10-17", "Statement": [_statement(grant) for grant in JOBS]}
+    return {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": {"Fn::Sub": _JOBS_ROLE},
+            "AssumeRolePolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", **trusted}],
+            },
+            "Policies": [{"PolicyName": "rows", "PolicyDocument": document}],
+        },
+    }
+
 
 def policy(function: str) -> Statement:
     """Return a function's policy for CloudFormation. KeyError for a function that the table doesn't have."""
@@ -158,7 +184,8 @@ def _statement(grant: Grant) -> Statement:
         "Effect": "Allow",
         "Action": [f"{grant.service}:{action}" for action in sorted(grant.actions)],
         "Resource": [
-            {"Fn::Sub": f"arn:${{AWS::Partition}}:{grant.service}:{name}"} for name in sorted(grant.resources)
+            {"Fn::Sub": f"arn:${{AWS::Partition}}:{grant.owner or grant.service}:{name}"}
+            for name in sorted(grant.resources)
         ],
     }
 

@@ -56,6 +56,7 @@ def chalice_package(staged: Path, merge_template: Path, output: Path) -> Templat
     merged["Resources"]["RestAPI"] = {
         "Properties": {"DefinitionBody": {"x-amazon-apigateway-gateway-responses": swagger_extension()}}
     }
+    merged["Resources"]["JobsRole"] = permissions.jobs_role()
     merge.write_text(dump(merged))
     command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())", "package"]
     command += ["--stage", "prod", "--merge-template", str(merge), "--template-format", "yaml", str(output)]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from chalicelib.core import clock, ids
+from chalicelib.core import clock, fence, ids
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.http import Principal, Role
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
@@ -125,8 +125,9 @@ def on_event(event: Event) -> None:
         _take_step(job)
         return True
 
-    while retrying(attempt):
-        pass
+    with fence.within(event.tenant_id):
+        while retrying(attempt):
+            pass
 
 
 def take_first_steps(job: Job, most: int) -> Job:

@@ -75,6 +75,7 @@ class Lambda:
             "PARLEY_COGNITO_ISSUER": "",
             "PARLEY_COGNITO_CLIENT_IDS": "",
             "PARLEY_REST_API_ID": "a1b2c3d4e5",
+            "PARLEY_JOBS_ROLE": "",
         }
         return {name: more[name] if name in more else os.environ[name] for name in named} | {
             "AWS_ACCESS_KEY_ID": "test",

@@ -57,7 +57,8 @@ def calls(scenario, client, services, monkeypatch):  # noqa: F811 - asked for it
     assert owner.post(f"{FILES}/{posted(services, owner, png(), 'a.png', 'image/png')}/complete").status == 200
     for filters in ({"status": "open"}, {"status": "open", "assigned_to": "unassigned"}, {"assigned_to": "me"}):
         owner.post("/v1/conversations/bulk", {"filter": filters, "set": {"priority": "low"}})
-    drain(services)
+    with changed(JOBS_ROLE="arn:aws:iam::123456789012:role/parley-test--jobs"):
+        drain(services)
     slugs_in_a_directory(services)
     an_export_that_nobody_knows_to_be_complete(owner, services)
     with later(91 * DAY_MS):
@@ -101,7 +102,7 @@ def an_export_that_nobody_knows_to_be_complete(owner, services):
 def test_nothing_is_allowed_that_nothing_needs(calls):
     unused = [
         f"{function}: {service}:{action} on {resource}"
-        for function in permissions.FUNCTIONS
+        for function in [*permissions.FUNCTIONS, "jobs"]
         for service, action, resource in granted(function)
         if (service, action) not in TAKING
         and not any(each[:3] == (function, service, action) and fnmatchcase(each[3], resource) for each in calls)
@@ -162,4 +163,21 @@ def test_the_template_has_exactly_these_policies(template):
         role = roles["".join(part.capitalize() for part in function.split("_")) + "Role"]
         (policy,) = role["Policies"]
         assert policy["PolicyDocument"] == json.loads(json.dumps(permissions.policy(function)))
+    assert roles.pop("JobsRole") == json.loads(json.dumps(permissions.jobs_role()["Properties"]))
     assert len(roles) == len(permissions.FUNCTIONS)
+
+
+@pytest.mark.packaging
+def test_the_function_that_runs_jobs_and_no_other_may_fence_them(template):
+    roles = [name for name, grants in permissions.FUNCTIONS.items() if permissions.FENCE_JOBS in grants]
+    named = template["Resources"]["DispatchEvents"]["Properties"]["Environment"]["Variables"]["PARLEY_JOBS_ROLE"]
+    assert (roles, named) == (["dispatch_events"], {"Fn::GetAtt": ["JobsRole", "Arn"]})
+    (trusted,) = template["Resources"]["JobsRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trusted["Principal"] == {"AWS": {"Fn::GetAtt": ["DispatchEventsRole", "Arn"]}}
+    (resource,) = next(
+        statement["Resource"]
+        for statement in permissions.policy("dispatch_events")["Statement"]
+        if statement["Action"] == ["sts:AssumeRole"]
+    )
+    name = permissions.jobs_role()["Properties"]["RoleName"]["Fn::Sub"]
+    assert resource["Fn::Sub"] == "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/" + name

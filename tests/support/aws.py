@@ -24,6 +24,7 @@ class Services:
         self.units = 0.0  # write capacity used since `reset`
         self.secret = secret
         self.secrets: dict[str, str] = {}  # others, by their ids
+        self.sessions: list[dict[str, Any]] = []  # that STS was asked for
         self.objects = Bucket()
 
     def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
@@ -49,10 +50,12 @@ class Services:
             return {"MessageId": str(len(self.mails))}
         if (service, operation) == ("secretsmanager", "get_secret_value"):
             return {"SecretString": self.secrets.get(params["SecretId"], self.secret)}
-        if (service, operation) == ("secretsmanager", "put_secret_value"):
-            self.secret = params["SecretString"]
-            return {}
-        if (service, operation) == ("apigateway", "flush_stage_authorizers_cache"):
+        if (service, operation) == ("sts", "assume_role"):
+            self.sessions.append(params)
+            keys = {"AccessKeyId": f"ASIA{len(self.sessions)}", "SecretAccessKey": "secret", "SessionToken": "token"}
+            return {"Credentials": keys}
+        if operation in {"put_secret_value", "flush_stage_authorizers_cache"}:
+            self.secret = params.get("SecretString", self.secret)
             return {}
         raise AssertionError(f"no stand-in for {service}.{operation}")
 

@@ -4,6 +4,7 @@ What a test does outside any function, such as building its rows, is its own bus
 function starts are noted for it but not refused: with several callers at once it isn't known whose they are.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +12,7 @@ from fnmatch import fnmatchcase
 from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
+from chalicelib.core import fence
 from chalicelib.core.aws import Params
 from infra import permissions
 
@@ -53,6 +55,13 @@ def note(service: str, operation: str, params: Params) -> None:
         for each in {function, _last} - {""}:
             seen.add((each, *need))
         assert not function or allows(function, need), f"infra/permissions.py doesn't let {function} do {need}"
+    if service == "dynamodb" and fence.tenant():
+        keys = leading_keys(operation, params)
+        for need in needed(service, operation, params):
+            seen.add(("jobs", *need))
+            assert allows("jobs", need), f"infra/permissions.py doesn't let a job do {need}"
+            refused = f"the session of {fence.tenant()} doesn't let a job {need[1]} {keys}"
+            assert permits(fence.policy(fence.tenant()), need[1], keys), refused
 
 
 def noting(act: Act, service: str, operation: str, params: Callable[..., Params]) -> Act:
@@ -80,7 +89,7 @@ def granted(function: str) -> tuple[Need, ...]:
     """Every single allowance of a function, with the names that tests have."""
     return tuple(
         (grant.service, action, _plain(resource))
-        for grant in permissions.FUNCTIONS[function]
+        for grant in (permissions.FUNCTIONS | {"jobs": permissions.JOBS})[function]
         for action in grant.actions
         for resource in grant.resources
     )
@@ -89,6 +98,41 @@ def granted(function: str) -> tuple[Need, ...]:
 def _plain(resource: str) -> str:
     resource = resource.replace("-${AWS::AccountId}-${AWS::Region}", "").replace("${Stage}", _STAGE)
     return resource.replace("${AWS::Region}", "").replace("${AWS::AccountId}", "").split(":", 2)[-1].lstrip(":")
+
+
+def permits(policy: Params, action: str, keys: list[str]) -> bool:
+    """Evaluate a session's policy as IAM does, for all keys of a call; an operator that isn't known fails the test."""
+    return any(
+        any(fnmatchcase(f"dynamodb:{action}", each) for each in statement["Action"])
+        and all(_holds(operator, wanted, keys) for operator, wanted in statement["Condition"].items())
+        for statement in policy["Statement"]
+    )
+
+
+def _holds(operator: str, wanted: Params, keys: list[str]) -> bool:
+    ((name, values),) = wanted.items()
+    assert name == "dynamodb:LeadingKeys"
+    if operator == "Null":
+        return bool(keys) is (values == "false")
+    assert operator == "ForAllValues:StringLike"
+    return all(any(fnmatchcase(key, pattern) for pattern in values) for key in keys)
+
+
+def leading_keys(operation: str, params: Params) -> list[str]:
+    """Return the partition keys that a call names, of the table or of the index that is asked."""
+    if operation == "transact_write_items":
+        return [_pk(each) for item in params["TransactItems"] for each in item.values()]
+    if operation == "batch_get_item":
+        return [key["pk"]["S"] for asked in params["RequestItems"].values() for key in asked["Keys"]]
+    if operation == "query":
+        found = re.match(r"\S+ = (:\w+)", params["KeyConditionExpression"])
+        return [params["ExpressionAttributeValues"][found[1]]["S"]] if found else []
+    return [_pk(params)] if "Key" in params or "Item" in params else []
+
+
+def _pk(params: Params) -> str:
+    found: str = (params.get("Key") or params["Item"])["pk"]["S"]
+    return found
 
 
 _WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
@@ -113,6 +157,8 @@ def needed(service: str, operation: str, params: Params) -> Iterator[Need]:
         yield "sqs", _action(operation), f"parley-{_STAGE}-{queue}"
     elif service == "secretsmanager":
         yield "secretsmanager", _action(operation), f"secret:{params['SecretId']}-AbCdEf"
+    elif service == "sts":
+        yield "sts", "AssumeRole", params["RoleArn"].rpartition(":")[2]
     elif service == "sesv2":
         action = "SendRawEmail" if "Raw" in params["Content"] else "SendEmail"
         yield "ses", action, "identity/${MailIdentity}"
