@@ -2,12 +2,14 @@
 
 The package holds arm64 builds of its native parts, which this machine may not be able to load. So every arm64 library
 is taken out of an unpacked copy, and those of the same distribution, at the same version, are put there from the
-environment this runs in, stripped as the packaged ones were. Everything written in Python stays as packaged.
+environment this runs in, stripped as the packaged ones were. Another Python's bytecode is left out, too; everything
+written in Python stays as packaged.
 """
 
 import importlib.metadata
 import importlib.util
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -20,7 +22,8 @@ RUNTIME_LIBRARIES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", 
 def runnable_copy(package: Path, folder: Path) -> Path:
     """Unpack a deployment zip into a new folder; raises RuntimeError when the environment has another version."""
     with zipfile.ZipFile(package) as archive:
-        archive.extractall(folder)
+        usable = f".{sys.implementation.cache_tag}.pyc"
+        archive.extractall(folder, [name for name in archive.namelist() if not name.endswith(".pyc") or usable in name])
     libraries = [*folder.rglob("*.so")]
     native = {_top_level(library.relative_to(folder)) for library in libraries}
     for library in libraries:

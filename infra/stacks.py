@@ -1,6 +1,7 @@
 """CloudFormation stacks: what would change, doing it with everything told as it happens, and what came out."""
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ class Stack:
         found = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]
         parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
         body = self._cloudformation.get_template(StackName=self.name, TemplateStage="Original")["TemplateBody"]
-        return str(body), parameters
+        return body if isinstance(body, str) else json.dumps(body), parameters  # botocore reads what is JSON
 
     def _changes(self, change_set: str) -> list[str]:
         lines = []

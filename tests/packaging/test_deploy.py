@@ -6,12 +6,13 @@ What ministack cannot do, and which test covers it otherwise, is in docs/deployi
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,26 @@ from typing import Any
 import pytest
 import yaml
 
+from chalicelib.billing.plans import TRIAL_PLAN
 from infra import archive, clients, deploy, smoke
-from infra.dependencies import LAMBDA
+from infra.dependencies import LAMBDA, ROOT
 from infra.lambda_like import runnable_copy
 from infra.package import CODE, WEB, Package, address, targets
 from infra.stacks import Stack
 from infra.template import dump, load
 from local.engines import CREDENTIAL
 from local.ministack import start_ministack, wait_for_ministack
+from local.stripe_double import checkout
+from local.stripe_double.double import StripeDouble
+from local.stripe_double.hooks import listen
+from local.stripe_double.sending import post
+from tests.support.over_http import StripeOverHttp
 from tests.support.receivers import Receiver
 
-pytestmark = [pytest.mark.packaging, pytest.mark.stack, pytest.mark.xdist_group("deploy")]
+pytestmark = [pytest.mark.packaging, pytest.mark.stack, pytest.mark.xdist_group("packaging")]
 
 Json = dict[str, Any]
+EMAIL, PASSWORD = "ana@example.com", "correct horse battery"
 SITE = {"Origin": "https://www.example.com"}
 SECONDS = 60
 TABLE = "parley-prod-main"
@@ -43,6 +51,7 @@ class Cloud:
 
     endpoint: str
     dist: Path
+    stripe: StripeDouble
 
     @property
     def folder(self) -> Path:
@@ -62,6 +71,15 @@ class Cloud:
         pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()
         return {stack["StackName"]: stack["StackStatus"] for page in pages for stack in page["Stacks"]}
 
+    def functions(self) -> list[str]:
+        pages = self.client("lambda").get_paginator("list_functions").paginate()
+        return [each["FunctionName"] for page in pages for each in page["Functions"]]
+
+    def settings(self, function: str) -> dict[str, str]:
+        found = self.client("lambda").get_function_configuration(FunctionName=function)
+        variables: dict[str, str] = found["Environment"]["Variables"]
+        return variables
+
     @cached_property
     def outputs(self) -> dict[str, str]:
         return Stack("parley-prod-app", "eu-central-1").outputs()
@@ -79,6 +97,11 @@ class Cloud:
                 return found
         except urllib.error.HTTPError as exc:
             raise AssertionError(f"{method} {path}: {exc.code} {exc.read().decode()}") from exc
+
+    def log_in(self) -> str:
+        """Return the access token of the one who has registered."""
+        token: str = self.call("POST", "/v1/auth/login", {"email": EMAIL, "password": PASSWORD})["access_token"]
+        return token
 
     def mailed_token(self, address: str) -> str:
         with urllib.request.urlopen(f"{self.endpoint}/_ministack/ses/messages", timeout=10) as answer:
@@ -115,7 +138,10 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         task = runnable_copy(package.zip, work / "task")
         if (running := f"{sys.version_info.major}.{sys.version_info.minor}") != LAMBDA.python:
             archive.compile_bytecode(task, running)
-        archive.write_zip(task, folder / CODE)
+        archive.write_zip(task, folder / CODE, level=0)  # each function unzips it, at each start
+        stripe = StripeOverHttp()
+        stripe.double = StripeDouble()
+        # What a deployed stage has no setting for and this test needs: a receiver and a Stripe on this machine.
         template = load(folder / "app.yaml")
         del template["Resources"]["FirewallAssociation"]  # a type that ministack doesn't have
         plain = {"Namespace": "AWS/Lambda", "MetricName": "Errors", "Statistic": "Sum", "Period": 60}
@@ -124,22 +150,22 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 resource["Properties"] |= {"Threshold": 1, **plain}
                 del resource["Properties"]["Metrics"]
             if resource["Type"] == "AWS::Lambda::Function":
-                # The one thing that a deployed stage refuses and this test needs: a receiver on this machine.
-                resource["Properties"]["Environment"]["Variables"]["PARLEY_ALLOW_LOOPBACK_WEBHOOKS"] = "1"
-        (folder / "app.yaml").write_text(dump(template))
+                here = {"PARLEY_ALLOW_LOOPBACK_WEBHOOKS": "1", "PARLEY_STRIPE_API_URL": stripe.url}
+                resource["Properties"]["Environment"]["Variables"] |= here
+        (folder / "app.yaml").write_text(json.dumps(template))  # which is YAML, too, and read ten times as quickly
         # There are no pages yet, so these stand for what web/*/dist will have.
         for name in ("widget/widget.js", "inbox/index.html", "inbox/assets/index-B7x9kQ2a.js"):
             (folder / WEB / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / WEB / name).write_text(f"// {name}\n")
-        parameters = json.loads((folder / "app.parameters.json").read_text())
-        (folder / "app.parameters.json").write_text(
-            json.dumps(parameters | {"Web": "on", "AlarmEmail": "ops@example.com"})
-        )
+        parameters = folder / "app.parameters.json"
+        more = {"Billing": "stripe", "Web": "on", "AlarmEmail": "ops@example.com"}
+        parameters.write_text(json.dumps(json.loads(parameters.read_text()) | more))
         wait_for_ministack(engine)
-        found = Cloud(engine.endpoint, work / "dist")
+        found = Cloud(engine.endpoint, work / "dist", stripe.double)
         found.client("sesv2").create_email_identity(EmailIdentity="no-reply@example.com")
         yield found
         engine.stop()
+        stripe.close()
         clients.client.cache_clear()
 
 
@@ -216,11 +242,10 @@ def test_a_new_stack_is_asked_at_the_address_it_has_before_any_domain(deployed: 
 
 
 def test_the_readmes_conversation_and_a_webhook_go_through_the_deployed_stacks(deployed: Cloud) -> None:
-    me, password = "ana@example.com", "correct horse battery"
-    deployed.call("POST", "/v1/auth/register", {"email": me, "password": password})
-    token = awaited(lambda: deployed.mailed_token(me))  # events queue, dispatcher, mail queue, SES
+    deployed.call("POST", "/v1/auth/register", {"email": EMAIL, "password": PASSWORD})
+    token = awaited(lambda: deployed.mailed_token(EMAIL))  # events queue, dispatcher, mail queue, SES
     deployed.call("POST", "/v1/auth/verify-email", {"token": token})
-    user = deployed.call("POST", "/v1/auth/login", {"email": me, "password": password})["access_token"]
+    user = deployed.log_in()
     tenant = deployed.call("POST", "/v1/tenants", {"name": "Example GmbH"}, user)
     key = deployed.call("POST", "/v1/api-keys", {"name": "My server"}, user)["secret"]
     deployed.call("POST", "/v1/domains", {"domain": "www.example.com"}, key)
@@ -237,6 +262,43 @@ def test_the_readmes_conversation_and_a_webhook_go_through_the_deployed_stacks(d
     got = awaited(lambda: len(receiver.got) >= 2 and [json.loads(body) for _, body in receiver.got])
     assert {event["data"]["content"] for event in got} == {"Hi!", "Ask away!"}
     receiver.close()
+
+
+def test_a_job_has_a_session_of_its_role_and_comes_to_its_end(deployed: Cloud) -> None:
+    (name,) = [each for each in deployed.functions() if "-DispatchEvents-" in each]
+    assert deployed.settings(name)["PARLEY_JOBS_ROLE"].endswith(":role/parley-prod-eu-central-1-jobs")
+    user = deployed.log_in()
+    job = deployed.call("POST", "/v1/contacts/export", {}, user)["id"]
+    awaited(lambda: deployed.call("GET", f"/v1/jobs/{job}", None, user)["status"] == "completed")
+
+
+def test_who_pays_at_stripe_has_the_plan_as_soon_as_its_hooks_have_come(deployed: Cloud) -> None:
+    keys = {"api_key": "sk_test_parley", "webhook_secrets": ["whsec_deployed"]}
+    deployed.client("secretsmanager").put_secret_value(SecretId="parley-prod-stripe", SecretString=json.dumps(keys))
+    settings = deployed.settings(deployed.outputs["APIHandlerName"])
+    command = [sys.executable, "-m", "infra.create_plans"]
+    subprocess.run(
+        command,
+        cwd=ROOT,
+        env=dict(os.environ) | settings | {"AWS_DEFAULT_REGION": "eu-central-1"},
+        check=True,
+        capture_output=True,
+    )
+    url = f"{deployed.endpoint}/_aws/execute-api/{deployed.outputs['RestAPIId']}/api/hooks/stripe"
+    listen(deployed.stripe.account, url, "whsec_deployed")
+    user = deployed.log_in()
+    pages = {"success_url": "https://www.example.com/done", "cancel_url": "https://www.example.com/"}
+    page = deployed.call("POST", "/v1/billing/checkout", {"plan": "starter", **pages}, user)["url"]
+    deployed.stripe.act(lambda account: checkout.complete(account, page.rpartition("/")[2], number="4242424242424242"))
+
+    def plan() -> str:
+        return str(deployed.call("GET", "/v1/billing/subscription", None, user)["plan"])
+
+    hooks = deployed.stripe.hooks.take()
+    forged = replace(hooks[0], body=hooks[0].body + b" ")
+    assert (post(forged), plan()) == (400, TRIAL_PLAN)
+    assert {post(hook) for hook in hooks} == {200}
+    awaited(lambda: plan() == "starter")  # billing queue, its function, Stripe
 
 
 def test_nothing_new_is_no_change(deployed: Cloud, capsys: Any) -> None:
@@ -292,7 +354,7 @@ def test_a_failing_smoke_test_takes_the_application_back(
     before = (deployed.folder / "app.yaml").read_text()
     changed = load(deployed.folder / "app.yaml")
     changed["Resources"]["APIHandler"]["Properties"]["Timeout"] = 27
-    (deployed.folder / "app.yaml").write_text(dump(changed))
+    (deployed.folder / "app.yaml").write_text(json.dumps(changed))
     met: list[tuple[str, int]] = []
 
     def broken(url: str, **_options: object) -> list[str]:

@@ -204,8 +204,9 @@ def test_the_functions_get_every_required_setting_and_none_that_nobody_reads(tem
     assert required
 
 
-def test_a_deployed_environment_never_allows_loopback_domains(package: Any) -> None:
-    assert "LOOPBACK" not in package.template.read_text()
+def test_a_deployed_environment_never_allows_loopback_nor_another_stripe(package: Any) -> None:
+    text = package.template.read_text()
+    assert [name for name in ("LOOPBACK", "STRIPE_API_URL", "ENDPOINT_URL") if name in text] == []
 
 
 def test_what_the_application_imports_the_stateful_stack_exports(template: Template) -> None:
