@@ -24,7 +24,7 @@ class Grant:
 
 
 def table(*actions: str) -> Grant:
-    """Allow reading or writing rows. Every row of a tenant begins with its id; see docs/decisions/permissions.md."""
+    """Allow reading or writing rows. Every row of a tenant begins with its id; see docs/decisions/fenced-jobs.md."""
     return Grant("dynamodb", actions, (f"{_HERE}:table/parley-${{Stage}}-main",))
 
 

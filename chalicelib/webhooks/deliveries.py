@@ -74,11 +74,14 @@ def list_deliveries(tenant_id: str, endpoint_id: str, query: ListDeliveries) -> 
     )
 
 
-def get_delivery(tenant_id: str, endpoint_id: str, delivery_id: str) -> Traced:
-    """Return a delivery with its attempts; raises WebhookNotFoundError and DeliveryNotFoundError."""
+def get_delivery(tenant_id: str, endpoint_id: str, delivery_id: str, before: int | None = None) -> Traced:
+    """Return a delivery with its newest attempts, or the newest of those with a number below `before`.
+
+    Raises WebhookNotFoundError and DeliveryNotFoundError.
+    """
     get_endpoint(tenant_id, endpoint_id)
     found = _find(tenant_id, endpoint_id, delivery_id)
-    return Traced(found, store.list_attempts(tenant_id, endpoint_id, found.ulid))
+    return Traced(found, store.list_attempts(tenant_id, endpoint_id, found.ulid, before))
 
 
 def replay_delivery(tenant_id: str, endpoint_id: str, delivery_id: str) -> Delivery:

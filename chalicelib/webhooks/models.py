@@ -131,7 +131,7 @@ class Delivery:
 
 @frozen
 class Traced:
-    """A delivery with all its attempts."""
+    """A delivery with its newest attempts, or with older ones."""
 
     delivery: Delivery
     attempts: list[Attempt]

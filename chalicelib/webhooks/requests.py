@@ -67,6 +67,14 @@ class ReplayRange(Request):
     until: Moment
 
 
+class DeliveryQuery(Request):
+    """Which attempts."""
+
+    before: int | None = Field(
+        default=None, ge=2, le=9999, description="Attempts with a lower number than this one, which is the log's first."
+    )
+
+
 class ListDeliveries(PageQuery):
     """Which deliveries."""
 

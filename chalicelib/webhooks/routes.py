@@ -16,7 +16,7 @@ from chalicelib.webhooks.models import (
     Traced,
     WebhookDisabledError,
 )
-from chalicelib.webhooks.requests import CreateWebhook, ListDeliveries, ReplayRange, UpdateWebhook
+from chalicelib.webhooks.requests import CreateWebhook, DeliveryQuery, ListDeliveries, ReplayRange, UpdateWebhook
 from chalicelib.webhooks.schemas import CatalogueOut, DeliveryOut, IssuedWebhookOut, TracedOut, WebhookOut
 
 api = Api("Webhooks")
@@ -90,10 +90,10 @@ def list_deliveries(call: Call, query: ListDeliveries, webhook_id: str) -> Page[
     return deliveries.list_deliveries(call.tenant_id, webhook_id, query)
 
 
-@api.get(f"{ONE}/deliveries/{{delivery_id}}", **READER, answer=TracedOut)
-def retrieve_delivery(call: Call, webhook_id: str, delivery_id: str) -> Traced:
-    """Retrieve a delivery with what was sent and every attempt."""
-    return deliveries.get_delivery(call.tenant_id, webhook_id, delivery_id)
+@api.get(f"{ONE}/deliveries/{{delivery_id}}", **READER, query=DeliveryQuery, answer=TracedOut)
+def retrieve_delivery(call: Call, query: DeliveryQuery, webhook_id: str, delivery_id: str) -> Traced:
+    """Retrieve a delivery with what was sent and its attempts, twenty at a time."""
+    return deliveries.get_delivery(call.tenant_id, webhook_id, delivery_id, query.before)
 
 
 @api.post(f"{ONE}/deliveries/{{delivery_id}}/replay", **ADMIN, answer=DeliveryOut, errors=(WebhookDisabledError,))

@@ -116,11 +116,17 @@ class TracedOut(DeliveryOut):
     """A delivery with what was sent and what came back."""
 
     payload: dict[str, Any] = Field(description="The body, as it is sent.")
-    log: list[AttemptOut] = Field(description="The newest 20 attempts, oldest first.")
+    log: list[AttemptOut] = Field(description="The newest 20 attempts, or those `before` one, oldest first.")
+    has_more: bool = Field(description="Whether older attempts were made; ask for them `before` the log's first.")
 
     @classmethod
     def of(cls, traced: Traced) -> "TracedOut":  # type: ignore[override]
         """Show a delivery with its attempts."""
         shown = DeliveryOut.of(traced.delivery).model_dump()
         attempts = [AttemptOut.model_validate(vars(each)) for each in traced.attempts]
-        return cls(**shown, payload=json.loads(traced.delivery.body), log=attempts)
+        return cls(
+            **shown,
+            payload=json.loads(traced.delivery.body),
+            log=attempts,
+            has_more=bool(attempts) and attempts[0].number > 1,
+        )

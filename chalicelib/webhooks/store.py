@@ -155,9 +155,13 @@ def load_deliveries(tenant_id: str, keys: Iterable[Key], *, consistent: bool = F
     return {key: delivery_from_item(row) for key, row in found.items() if live(row, now)}
 
 
-def list_attempts(tenant_id: str, endpoint_id: str, ulid: str) -> list[Attempt]:
-    """Read a delivery's newest attempts, oldest first. One query, two where the answers were large."""
-    rows, first, last = tenant_rows(tenant_id), f"t#{ulid}#", f"t#{ulid}#~"
+def list_attempts(tenant_id: str, endpoint_id: str, ulid: str, before: int | None = None) -> list[Attempt]:
+    """Read a delivery's newest attempts, oldest first, or the newest with a number below `before`.
+
+    One query, two where the answers were large.
+    """
+    rows, first = tenant_rows(tenant_id), f"t#{ulid}#"
+    last = f"{first}{before - 1:04d}" if before else f"{first}~"
     found = rows.query(endpoint_id, between=(first, last), limit=MAX_ATTEMPTS_SHOWN, newest_first=True)
     items = found.items
     if found.more and (lacking := MAX_ATTEMPTS_SHOWN - len(items)):  # a query ends at 1 MB

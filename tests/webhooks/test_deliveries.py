@@ -321,7 +321,30 @@ class TestAnswers:
             run(store.putting_attempt(found, Attempt(number, clock.now_ms(), 500, 15_000, None, '"' * 65_536)))
         answer = owner.get(f"{WEBHOOKS}/{webhook['id']}/deliveries/{row['id']}")
         assert [each["number"] for each in answer.json["log"]] == list(range(11, 31))
+        assert answer.json["has_more"]
         assert len(json.dumps(answer.text)) < 6 * 1024**2
+        older = owner.get(f"{WEBHOOKS}/{webhook['id']}/deliveries/{row['id']}?before=11").json
+        assert ([each["number"] for each in older["log"]], older["has_more"]) == (list(range(1, 11)), False)
+
+    def test_a_log_is_walked_from_the_newest_attempt_to_the_first(self, services, tenant, owner, receiver):
+        webhook = new_webhook(owner, receiver.url, ["message.created"])
+        said(tenant, services)
+        (row,) = deliveries_of(owner, webhook)
+        found = store.find_delivery(tenant.id, webhook["id"], row["id"][4:])
+        assert found is not None
+        for number in range(2, 42):
+            run(store.putting_attempt(found, Attempt(number, clock.now_ms(), 500, 15, None, "")))
+        url, query = f"{WEBHOOKS}/{webhook['id']}/deliveries/{row['id']}", ""
+        seen: list[list[int]] = []
+        more: list[bool] = []
+        for _ in range(3):
+            page = owner.get(url + query).json
+            seen.append([each["number"] for each in page["log"]])
+            more.append(page["has_more"])
+            query = f"?before={seen[-1][0]}"
+        assert seen == [list(range(22, 42)), list(range(2, 22)), [1]]
+        assert more == [True, True, False]
+        assert owner.get(f"{url}?before=1").params == {"before"}
 
 
 class TestLostAndDoubled:
