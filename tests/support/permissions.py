@@ -28,13 +28,14 @@ seen: set[tuple[str, str, str, str]] = set()  # function, service, action and re
 
 @contextmanager
 def running(function: str) -> Iterator[None]:
-    """Say which function runs inside the block."""
+    """Say which function runs inside the block: a process of its own, which no other's fence is around."""
     global _last
     before, _last = _last, function
-    token = _running.set(function)
+    token, fenced = _running.set(function), fence._tenant.set("")
     try:
         yield
     finally:
+        fence._tenant.reset(fenced)
         _running.reset(token)
         _last = before
 
