@@ -1,14 +1,14 @@
 """Rows of billing: what is known of a tenant's subscription, who may change it now, Stripe's customers and events."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from chalicelib.billing.models import Account, Report
 from chalicelib.core import clock
 from chalicelib.core.items import Item
-from chalicelib.core.table import GUARDS, Key, Rows, Write, pending_keys, run, tenant_rows
+from chalicelib.core.table import GUARDS, Key, Rows, Write, pending_keys, run, tenant_rows, walk_pending
 
 PK = "billing"
 DUE_SHARDS = 16
@@ -125,6 +125,12 @@ def keeping_event(event_id: str, type_: str, customer_id: str) -> Write:
 def due_keys(shard: int, limit: int) -> list[Key]:
     """Return the keys of accounts that are due now, oldest first."""
     return pending_keys(f"{DUE_PARTITION}{shard}", f"{clock.now_ms():013d}", limit)
+
+
+def list_due(shard: int) -> Iterator[str]:
+    """Yield the tenants of all accounts that will ever be due."""
+    for key in walk_pending(f"{DUE_PARTITION}{shard}"):
+        yield key.pk.partition("#")[0]
 
 
 def _due(account: Account, due: int | None) -> dict[str, str | None]:

@@ -62,7 +62,7 @@ def sync(tenant_id: str) -> Account:
 
 def _apply(account: Account, found: Snapshot | None, tenant: Tenant) -> None:
     now = clock.now_ms()
-    after = _following(account, found, now) if found else _without_subscription(account, now)
+    after = expected(account, found, now)
     events = _events(account, after, now)
     if after.live and (after.plan, after.subscription_id) != (account.plan, account.subscription_id):
         after = _with_baseline(after, now)
@@ -80,6 +80,11 @@ def _apply(account: Account, found: Snapshot | None, tenant: Tenant) -> None:
             run(write)
     except ConditionFailedError:
         raise StaleError from None  # a newer ticket was taken: what was fetched may be old
+
+
+def expected(account: Account, found: Snapshot | None, now: int) -> Account:
+    """Return what an account should be, given what Stripe has of its customer."""
+    return _following(account, found, now) if found else _without_subscription(account, now)
 
 
 def _following(account: Account, found: Snapshot, now: int) -> Account:

@@ -4,7 +4,7 @@ A tenant's rows are reachable only through `tenant_rows(tenant_id)`, so a query 
 written, and a row that comes back without the prefix raises instead of leaking.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -50,6 +50,7 @@ __all__ = [
     "run",
     "tenant_rows",
     "transact",
+    "walk_pending",
 ]
 
 BATCH_GET_LIMIT = 100  # keys in one BatchGetItem, DynamoDB's own limit
@@ -243,6 +244,19 @@ def pending_keys(partition: str, before: str, limit: int) -> list[Key]:
     condition += f" AND {expression.name('p_sk')} < {expression.value(before)}"
     params = {"KeyConditionExpression": condition, "IndexName": "pending", "Limit": limit, **expression.params()}
     return [Key(row["pk"]["S"], row["sk"]["S"]) for row in dynamodb.call("query", params)["Items"]]
+
+
+def walk_pending(partition: str) -> Iterator[Key]:
+    """Yield the keys of all rows in a partition of the pending index, page by page. For operators only."""
+    expression = Expression()
+    params: dict[str, Any] = {"KeyConditionExpression": f"{expression.name('p_pk')} = {expression.value(partition)}"}
+    params |= {"IndexName": "pending", **expression.params()}
+    while True:
+        answer = dynamodb.call("query", params)
+        yield from (Key(row["pk"]["S"], row["sk"]["S"]) for row in answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            return
+        params["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def rows_of(pk: str) -> Rows:

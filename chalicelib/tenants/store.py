@@ -118,6 +118,12 @@ def claiming_slug(slug: str, tenant_id: str) -> Write:
     return GUARDS.putting(f"slug#{slug}", "-", {"tenant": tenant_id}, absent=True)
 
 
+def find_tenant_id(slug: str) -> str | None:
+    """Return the tenant that has a slug in this region. One call."""
+    row = GUARDS.get(f"slug#{slug}", "-")
+    return row["tenant"] if row else None
+
+
 def releasing_slug(slug: str, tenant_id: str) -> Write:
     """Return the write that gives a slug free."""
     return GUARDS.deleting(f"slug#{slug}", "-", when={"tenant": tenant_id})
