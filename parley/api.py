@@ -42,6 +42,16 @@ class Api:
         asked = {name: value for name, value in query.items() if value is not None}
         return self._send("GET", f"{path}?{urlencode(asked)}" if asked else path, None)
 
+    def has(self, path: str) -> bool:
+        """Tell whether there is something. Raises CommandError where that can't be told."""
+        try:
+            self.get(path)
+        except CommandError as exc:
+            if exc.exit_code is not Exit.NO or "(404 " not in str(exc):
+                raise
+            return False
+        return True
+
     def post(self, path: str, body: Json | None = None) -> Json:
         """Do something. Raises CommandError."""
         return self._send("POST", path, body or {})

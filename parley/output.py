@@ -27,6 +27,7 @@ class Column:
     cell: Callable[[Any], object]
     right: bool = False
     width: int = 0  # at least so many signs, so that tables below each other agree
+    room: int = 0  # shown only on a terminal that is so wide, and to programs
 
 
 class Output:
@@ -48,6 +49,7 @@ class Output:
             self.say(none)
             return
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_header=header)
+        columns = [column for column in columns if column.room <= self._out.width]
         for column in columns:
             table.add_column(
                 column.title.upper(),
@@ -58,7 +60,7 @@ class Output:
             )
         for row in rows:
             table.add_row(*(_cell(column.cell(row)) for column in columns))
-        self._out.print(table)
+        self._show(table)
 
     def record(self, record: Row, names: Mapping[str, str] | None = None) -> None:
         """Print one thing: a line for each field, or a JSON object. `names` chooses fields and what they are called."""
@@ -71,7 +73,14 @@ class Output:
         table.add_column(overflow="fold")
         for name, title in shown.items():
             table.add_row(title, _cell(record[name]))
-        self._out.print(table)
+        self._show(table)
+
+    def _show(self, table: Table) -> None:
+        """Print a table, without the blanks that fill its last column up."""
+        with self._out.capture() as printed:
+            self._out.print(table)
+        sys.stdout.write("\n".join(line.rstrip(" ") for line in printed.get().splitlines()) + "\n")
+        sys.stdout.flush()
 
     def done(self, text: str, **fields: object) -> None:
         """Say what was done; with `--json`, its fields."""
@@ -124,10 +133,14 @@ class Output:
         """Go on only when that is wanted. Raises CommandError."""
         if yes:
             return
-        if not sys.stdin.isatty():
+        if not _can_be_asked():
             raise CommandError(f"{question} Nobody can be asked here: say --yes.", Exit.USAGE)
         if not typer.confirm(question, err=True):
             raise CommandError("Nothing was changed.")
+
+
+def _can_be_asked() -> bool:
+    return sys.stdin.isatty()
 
 
 def joined(values: Iterable[object]) -> str:

@@ -50,14 +50,12 @@ class Scan:
                     return
                 params["ExclusiveStartKey"] = last
 
-    def _announce(self, table: dict[str, Any]) -> int:
-        expected = max(1, int(table.get("TableSizeBytes", 0)) // _UNIT_BYTES)
-        bound = "to its end" if self.max_units is None else f"until {self.max_units:,.0f} are used"
-        self.here.out.note(
-            f"No index has this: reading {table['TableName']} ({table.get('ItemCount', 0):,} rows, about"
-            f" {expected:,} read units) {bound}."
-        )
-        return expected
+    def _announce(self, table: dict[str, Any]) -> int | None:
+        expected = -(-int(table.get("TableSizeBytes", 0)) // _UNIT_BYTES)
+        size = f"{table.get('ItemCount', 0):,} rows" + (f", about {expected:,} read units" if expected else "")
+        bound = "to its end" if self.max_units is None else f"until {self.max_units:,.0f} read units are used"
+        self.here.out.note(f"No index has this: reading the table {table['TableName']} ({size}) {bound}.")
+        return expected or None
 
 
 def _written(key: dict[str, Any]) -> str:

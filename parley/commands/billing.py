@@ -62,7 +62,9 @@ def drift(
         for tenant_id, found in differing.items()
         for each in found
     ]
-    here.out.rows(rows, COLUMNS, none=f"{len(ids) - len(unread)} tenants are as Stripe has them.", compared=len(ids))
+    compared = len(ids) - len(unread)
+    none = f"As Stripe has them: {compared} of {compared} tenants." if ids else "No tenant is a customer at Stripe yet."
+    here.out.rows(rows, COLUMNS, none=none, compared=compared, unread=unread)
     if unread:
         raise CommandError(f"Stripe did not answer for {joined(unread)}: run it again for them.", Exit.FAILED)
     return Exit.DONE if all(healed.get(each) for each in differing) else Exit.NO

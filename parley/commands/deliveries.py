@@ -33,12 +33,12 @@ def _answer(row: Json) -> Any:  # noqa: ANN401 - a status or words
 
 
 COLUMNS = [
-    Column("event", lambda row: moments.minute(row["created_at"]), width=11),
-    Column("status", _status, width=9),
-    Column("tries", lambda row: row["attempts"], right=True, width=5),
-    Column("answer", _answer, width=6),
+    Column("at (UTC)", lambda row: moments.minute(row["created_at"]), width=11),
+    Column("status", lambda row: Text.assemble(_status(row), f" {row['attempts']}×"), width=12),
+    Column("answer", _answer),
     Column("delivery", lambda row: row["id"], width=30),
-    Column("type", lambda row: row["type"]),
+    Column("type", lambda row: row["type"], room=100),
+    Column("endpoint", lambda row: row["webhook_id"], width=30, room=140),
 ]
 ATTEMPTS = [
     Column("try", lambda row: row["number"], right=True),
@@ -121,7 +121,7 @@ def _replay_some(here: Session, deliveries: list[str], endpoint: str | None) -> 
     api = here.api()
     paths = [_path(api, each, endpoint) for each in deliveries]
     here.ask(f"Send {', '.join(deliveries)} again?")
-    _print(here, [api.post(f"{path}/replay") for path in paths])
+    _print(here, [api.post(f"{path}/replay") | {"webhook_id": path.split("/")[3]} for path in paths])
 
 
 def _await(here: Session, api: Api, job: Json) -> Json:
@@ -150,19 +150,16 @@ def _failed(api: Api, endpoint: str | None, each: int) -> list[Json]:
 
 
 def _path(api: Api, delivery: str, endpoint: str | None) -> str:
-    """Return a delivery's address; without its endpoint's id, all are asked."""
+    """Return a delivery's address. Without its endpoint all are asked: each has its own delivery of an event."""
     if endpoint:
         return f"/v1/webhooks/{endpoint}/deliveries/{delivery}"
-    for row in api.rows("/v1/webhooks"):
-        path = f"/v1/webhooks/{row['id']}/deliveries/{delivery}"
-        try:
-            api.get(path)
-        except CommandError as exc:
-            if exc.exit_code is not Exit.NO:
-                raise
-        else:
-            return path
-    raise CommandError(f"No endpoint of this tenant has a delivery {delivery} of the last 30 days.")
+    found = [row for row in api.rows("/v1/webhooks") if api.has(f"/v1/webhooks/{row['id']}/deliveries/{delivery}")]
+    if not found:
+        raise CommandError(f"No endpoint of this tenant has a delivery {delivery} of the last 30 days.")
+    if len(found) > 1:
+        several = ", ".join(f"{row['id']} ({row['url']})" for row in found)
+        raise CommandError(f"Several endpoints have {delivery}. Choose with --endpoint: {several}.", Exit.USAGE)
+    return f"/v1/webhooks/{found[0]['id']}/deliveries/{delivery}"
 
 
 def _print(here: Session, rows: list[Json], none: str = "", *, header: bool = True) -> None:

@@ -24,7 +24,7 @@ LEVELS = [
     Column("dead", lambda row: Text(str(row["dead"]), "bold red" if row["dead"] else ""), right=True),
 ]
 MESSAGES = [
-    Column("sent", lambda row: moments.short(row["sent_at"]), width=14),
+    Column("sent (UTC)", lambda row: moments.short(row["sent_at"]), width=14),
     Column("received", lambda row: f"{row['receives']}×", right=True),
     Column("body", lambda row: row["body"]),
 ]
@@ -55,8 +55,11 @@ def peek(
     dead yet is after five. Dead letters can be looked at as often as you like.
     """
     found = Queues(here.place).find(queue, dead=dead)
+    waiting = found.waiting()
     rows = [_message(message) for message in found.peek(limit)]
-    here.out.rows(rows, MESSAGES, none=f"Nothing waits in {found.name}.", queue=found.name)
+    here.out.rows(rows, MESSAGES, none=f"Nothing waits in {found.name}.", queue=found.name, waiting=waiting)
+    if len(rows) < waiting:
+        here.out.note(f"{len(rows)} of about {waiting} in {found.name}; --limit shows more.")
 
 
 @command(group, "redrive", asks=True)
