@@ -2,6 +2,7 @@
 
 import logging
 import os
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -16,7 +17,7 @@ _ORDER = ("queues", "events", "deliveries", "tenants", "billing", "keys")  # wha
 class _Group(TyperGroup):
     """Lists what is used most first, rather than commands before groups."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - the context of Typer's own click
         names = super().list_commands(ctx)
         return [*_ORDER, *(name for name in names if name not in _ORDER)]
 

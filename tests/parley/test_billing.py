@@ -3,6 +3,7 @@
 import pytest
 
 from chalicelib.billing import drift, store
+from chalicelib.billing.models import Account
 from chalicelib.core.table import run, tenant_rows
 from tests.support.operator import parley
 from tests.support.stripe import Till
@@ -20,6 +21,13 @@ def till(services):
 def tenant(till, engine):
     found = new_tenant()
     till.subscribe(found)
+    return found
+
+
+def held(tenant) -> Account:
+    """What we hold."""
+    found = store.find(tenant.id)
+    assert found is not None
     return found
 
 
@@ -48,10 +56,10 @@ class TestDrift:
         assert fields(done).keys() == {"plan", "status", "quantity", "cancel_at"}
         assert fields(done)["plan"] == ("business", "pro")
         parley("billing", "drift", "--tenant", slug, "--heal", code=2)  # asks, and nobody is there
-        assert store.find(tenant.id).plan == "business"
+        assert held(tenant).plan == "business"
         healed = parley("billing", "drift", "--tenant", slug, "--heal", "--yes", "--json")
         assert {row["healed"] for row in healed.json["data"]} == {True}
-        assert (store.find(tenant.id).plan, store.find(tenant.id).quantity) == ("pro", 1)
+        assert (held(tenant).plan, held(tenant).quantity) == ("pro", 1)
         parley("billing", "drift", "--tenant", slug)
 
     def test_limits_that_are_not_the_plans_are_drift(self, tenant):

@@ -1,12 +1,13 @@
 """`deliveries`, over HTTP with a tenant's key."""
 
 import json
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import app
-from parley.commands import deliveries
 from tests.support.clocks import later
 from tests.support.operator import Done, parley
 from tests.support.queues import drain
@@ -46,7 +47,7 @@ def send_test(tenant: Organisation, webhook: dict[str, str], services: object) -
     return found
 
 
-def lines(done: Done) -> list[dict[str, str]]:
+def lines(done: Done) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.out.splitlines()]
 
 
@@ -73,16 +74,16 @@ class TestTail:
     def test_following_shows_what_is_new_and_what_changes(self, tenant, receiver, services, monkeypatch):
         webhook = new_webhook(tenant.owner.client, receiver.url, ["conversation.closed"])
         receiver.always = (500, {}, b"")
-        first, happened = send_test(tenant, webhook, services), []
+        first, happened = send_test(tenant, webhook, services), list[str]()
 
         def until_the_next_look(_seconds: float) -> None:
-            happened.append(1)
+            happened.append("a look")
             if len(happened) == 2:
                 happened.append(send_test(tenant, webhook, services))
             if len(happened) > 4:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(deliveries.time, "sleep", until_the_next_look)
+        monkeypatch.setattr(time, "sleep", until_the_next_look)
         done = parley("deliveries", "tail", "--follow", "--json", code=130)
         assert [row["id"] for row in lines(done)] == [first, happened[2]]
 
@@ -131,9 +132,10 @@ class TestReplay:
         tenant.owner.client.patch(tenant.url, {"name": "Renamed"})
         drain(services)
         assert receiver.types().count("tenant.updated") == 1
-        monkeypatch.setattr(deliveries.time, "sleep", lambda _seconds: drain(services))
+        monkeypatch.setattr(time, "sleep", lambda _seconds: drain(services))
         with later(60_000):  # the log ends some seconds before now
             done = parley("deliveries", "replay", "--endpoint", webhook["id"], *SOME_DAYS, "--yes", "--json")
+        with later(240_000):
             tick(app.sweep_deliveries)
             drain(services)
         assert done.json["status"] == "completed"

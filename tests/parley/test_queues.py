@@ -1,6 +1,7 @@
 """`queues`: nothing that waits is lost by looking at it, nor by moving it, wherever that stops."""
 
 import pytest
+import typer
 
 from parley import output
 from tests.support.operator import parley
@@ -63,7 +64,7 @@ class TestRedrive:
 
     def test_who_is_asked_may_say_no(self, sqs, monkeypatch):
         sqs.fill("events-dlq", "a")
-        monkeypatch.setattr(output.typer, "confirm", lambda *_args, **_named: False)
+        monkeypatch.setattr(typer, "confirm", lambda *_args, **_named: False)
         monkeypatch.setattr(output, "_can_be_asked", lambda: True)
         assert "Nothing was changed" in parley("queues", "redrive", "events", code=1).err
         assert sqs.visible("events-dlq") == ["a"]

@@ -55,7 +55,7 @@ class Sqs:
 
     def get_queue_url(self, QueueName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
         if QueueName not in self.queues:
-            error = {"Error": {"Code": "AWS.SimpleQueueService.NonExistentQueue", "Message": "NonExistentQueue"}}
+            error: Any = {"Error": {"Code": "AWS.SimpleQueueService.NonExistentQueue", "Message": "NonExistentQueue"}}
             raise ClientError(error, "GetQueueUrl")
         return {"QueueUrl": f"https://sqs.test/1/{QueueName}"}
 
