@@ -75,6 +75,7 @@ SEND_MAIL = Grant(
     ("SendEmail",),
     (f"{_HERE}:identity/${{MailIdentity}}", f"{_HERE}:configuration-set/parley-${{Stage}}"),
 )
+ASK_MAIL = Grant("ses", ("GetAccount",), ("*",))  # AWS knows no narrower resource for it
 # The id of the API is not known before the stack is made, and in a role it would be a cycle.
 FLUSH_AUTHORIZER = Grant("apigateway", ("DELETE",), ("${AWS::Region}::/restapis/*/stages/*/cache/authorizers",))
 
@@ -83,13 +84,14 @@ _READ = ("BatchGetItem", "GetItem", "Query")
 
 FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "api_handler": (
-        directory("PutItem"),
+        directory("GetItem", "PutItem"),
         table(*_READ, *_WRITE),
         indexes("activity", "log", "owner"),
         keys("GetSecretValue"),
         stripe_keys(),
         send("billing", "events", "webhooks"),
-        measure("events", "mail"),
+        measure("billing", "events", "mail", "reminders", "webhooks"),
+        ASK_MAIL,
         files("GetObject", "GetObjectVersion", "PutObject"),
         files("GetObject", below=("exports",)),
         FIND_FILES,
@@ -154,10 +156,12 @@ def _statement(grant: Grant) -> Statement:
     return {
         "Effect": "Allow",
         "Action": [f"{grant.service}:{action}" for action in sorted(grant.actions)],
-        "Resource": [
-            {"Fn::Sub": f"arn:${{AWS::Partition}}:{grant.service}:{name}"} for name in sorted(grant.resources)
-        ],
+        "Resource": [_resource(grant.service, name) for name in sorted(grant.resources)],
     }
+
+
+def _resource(service: str, name: str) -> str | Statement:
+    return name if name == "*" else {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{name}"}
 
 
 def _own_logs() -> Statement:

@@ -44,6 +44,8 @@ class Services:
         if (service, operation) == ("sqs", "get_queue_attributes"):
             waiting = len(self.queues.get(params["QueueUrl"], ()))
             return {"Attributes": {"ApproximateNumberOfMessages": str(waiting)}}
+        if (service, operation) == ("sesv2", "get_account"):
+            return {"SendingEnabled": True}
         if (service, operation) == ("sesv2", "send_email"):
             self.mails.append(params)
             return {"MessageId": str(len(self.mails))}
