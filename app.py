@@ -30,6 +30,7 @@ from chalicelib.conversations import bulk, deletion, leaving, merges, reindexing
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.searching import search_texts_with
+from chalicelib.core.config import settings
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import App
 from chalicelib.core.http.limits import share_with
@@ -269,6 +270,15 @@ def rotate_signing_keys(_event: object) -> None:
 def wake_conversations(_event: object) -> None:
     """Reopen what was put aside until now."""
     conversations.wake_snoozed()
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="canary")
+def canary(_event: object) -> None:
+    """Say something as a visitor and read it as an agent, through the public address."""
+    if settings().canary:
+        from chalicelib.health.canary import run
+
+        run()
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="sweep_files")

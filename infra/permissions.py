@@ -139,6 +139,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "look_at_due_accounts": (indexes("pending"), send("billing")),
     "sweep_pending": (table("UpdateItem"), indexes("pending"), send("events"), measure("events")),
     "wake_conversations": (table("DeleteItem", "PutItem", "Query", "UpdateItem"), indexes("pending"), send("events")),
+    "canary": (table("GetItem", "PutItem", "UpdateItem"), keys("GetSecretValue"), send("events")),
     "sweep_files": (table("DeleteItem", "GetItem", "PutItem", "UpdateItem"), indexes("pending"), send("events")),
     "rotate_signing_keys": (keys("GetSecretValue", "PutSecretValue"),),
 }

@@ -13,6 +13,12 @@ from tests.support import dynamodb, permissions
 from tests.support.objects import Bucket
 
 
+_ALWAYS: dict[tuple[str, str], Params] = {  # what is answered whatever was done before
+    ("apigateway", "flush_stage_authorizers_cache"): {},
+    ("sesv2", "get_account"): {"SendingEnabled": True},
+}
+
+
 class Services:
     """Queues that can be drained on demand, mails that can be read, one secret."""
 
@@ -44,8 +50,6 @@ class Services:
         if (service, operation) == ("sqs", "get_queue_attributes"):
             waiting = len(self.queues.get(params["QueueUrl"], ()))
             return {"Attributes": {"ApproximateNumberOfMessages": str(waiting)}}
-        if (service, operation) == ("sesv2", "get_account"):
-            return {"SendingEnabled": True}
         if (service, operation) == ("sesv2", "send_email"):
             self.mails.append(params)
             return {"MessageId": str(len(self.mails))}
@@ -54,8 +58,8 @@ class Services:
         if (service, operation) == ("secretsmanager", "put_secret_value"):
             self.secret = params["SecretString"]
             return {}
-        if (service, operation) == ("apigateway", "flush_stage_authorizers_cache"):
-            return {}
+        if (service, operation) in _ALWAYS:
+            return dict(_ALWAYS[service, operation])
         raise AssertionError(f"no stand-in for {service}.{operation}")
 
     def _count(self, operation: str, answer: Params) -> None:

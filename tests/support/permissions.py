@@ -144,7 +144,11 @@ def _bucket(operation: str, params: Params) -> Iterator[Need]:
     def on(action: str, place: Params) -> Need:
         return "s3", action, f"{place['Bucket']}/{place['Key']}"
 
-    if operation in {"head_bucket", "head_object", "list_objects_v2"}:  # without it, S3 doesn't tell a missing object from others'
+    if operation in {
+        "head_bucket",
+        "head_object",
+        "list_objects_v2",
+    }:  # without it, S3 doesn't tell a missing object from others'
         yield "s3", "ListBucket", params["Bucket"]
     if operation == "head_object":
         yield on("GetObject", params)

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from chalicelib.core.aws import Params, Proceed
+from chalicelib.core.config import settings
 from chalicelib.core.items import Item, from_attributes
+from tests.support import dynamodb
 
 _WRITES = {"put_item": "Put", "update_item": "Update", "delete_item": "Delete"}
 _ULID = "[0-9A-HJKMNP-TV-Z]{26}"
@@ -144,3 +146,20 @@ def _query(params: Params) -> tuple[str, str, str]:
 
 def _shapes(key: Params) -> tuple[str, str]:
     return shape(key["pk"]["S"]), shape(key["sk"]["S"])
+
+
+def everything() -> list[Item]:
+    """Return all rows of the table, by a scan: what the product never does."""
+    found: list[Item] = []
+    params: Params = {"TableName": settings().table, "ConsistentRead": True}
+    while True:
+        answer = dynamodb.call("scan", params)
+        found += [from_attributes(row) for row in answer["Items"]]
+        if "LastEvaluatedKey" not in answer:
+            return found
+        params["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def everything_of(tenant_id: str) -> list[Item]:
+    """Return all rows of a tenant, its test data included."""
+    return [row for row in everything() if row["pk"].startswith((f"{tenant_id}#", f"{tenant_id}~test#"))]
