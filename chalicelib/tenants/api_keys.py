@@ -232,7 +232,7 @@ def authenticate_key(token: str) -> Principal:
         if parts := tokens.unpack(prefix, token, 16, 16, SECRET_BYTES):
             tenant_id = ids.from_bytes("tn", parts[0])
             regions.require_home(tenant_id)
-            key = key_store.find_key(tenant_id, ids.from_bytes("key", parts[1]))
+            key, status = key_store.find_key_and_status(tenant_id, ids.from_bytes("key", parts[1]))
             now = clock.now_ms()
             if key is None or key.mode != mode or not _works(key, parts[2], now):
                 break
@@ -243,6 +243,7 @@ def authenticate_key(token: str) -> Principal:
                 name=key.name,
                 author_name=key.author_name or "",
                 memberships={key.tenant_id: Role.ADMIN},
+                suspended=frozenset() if status == "active" else frozenset({key.tenant_id}),
                 scopes=key.scopes,
                 test_mode=mode == "test",
                 expires_at=_end(key, parts[2]),

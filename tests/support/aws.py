@@ -12,7 +12,6 @@ from chalicelib.core.aws import Params, Proceed
 from tests.support import dynamodb, permissions
 from tests.support.objects import Bucket
 
-
 _ALWAYS: dict[tuple[str, str], Params] = {  # what is answered whatever was done before
     ("apigateway", "flush_stage_authorizers_cache"): {},
     ("sesv2", "get_account"): {"SendingEnabled": True},

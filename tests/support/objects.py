@@ -95,6 +95,11 @@ class Bucket:
         found = [{"Key": key} for key in self.present() if key.startswith(Prefix)]
         return {"Contents": found[:MaxKeys], "IsTruncated": len(found) > MaxKeys}
 
+    def _delete_objects(self, Delete: Params) -> Params:  # noqa: N803
+        for each in Delete["Objects"]:
+            self._delete_object(each["Key"])
+        return {}
+
     def _delete_object(self, Key: str) -> Params:  # noqa: N803
         self.versions.setdefault(Key, []).append((ids.new_ulid(), None, ""))
         return {}

@@ -154,6 +154,9 @@ def _bucket(operation: str, params: Params) -> Iterator[Need]:
         yield on("GetObject", params)
     elif operation in {"head_bucket", "list_objects_v2"}:
         return
+    elif operation == "delete_objects":
+        for each in params["Delete"]["Objects"]:
+            yield on("DeleteObject", {**params, **each})
     elif operation == "copy_object":
         source = params["CopySource"]
         yield on("GetObjectVersion" if "VersionId" in source else "GetObject", source)
