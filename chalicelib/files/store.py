@@ -56,7 +56,7 @@ def checked(before: File, after: File, events: Sequence[NewEvent]) -> list[Write
     rows, old, new = tenant_rows(before.tenant_id), _item(before), _item(after)
     changed: dict[str, Any] = {name: value for name, value in new.items() if value != old[name]}
     if after.status == "ready":
-        changed["a_pk"] = f"{rows.scope}#{partition(outbox.shard_of(after.id))}"
+        changed |= {"a_pk": f"{rows.scope}#{partition(outbox.shard_of(after.id))}", "a_sk": after.id}
     news = outbox.pending(rows, after.id) if events else None
     when = {"status": "pending", "pos": before.pos}
     return [

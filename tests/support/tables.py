@@ -24,6 +24,7 @@ _KINDS = [
     (r"(?<=^v#)\d{2}$", "<place>"),
     (r"(?<=^t#<ulid>#)\d{4}$", "<number>"),
     (r"#\d{10}$", "#<s>"),
+    (r"(?<=#idem#)[0-9a-f]$", "<digit>"),
     (r"(?<=slug#).+", "<slug>"),
     (r"(?<=#)(cus|evt)_[A-Za-z0-9]+$", r"\1_…"),
     (r"(?<=#u#domain#).+", "<domain>"),
@@ -63,6 +64,8 @@ class Watch:
         self._indexed: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.queries: set[tuple[str, str, str]] = set()
         self.read: set[tuple[str, str]] = set()
+        self.left: list[Item] = []  # of tenants that were erased in the end
+        self.erasing = False  # then every partition is asked for
 
     def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
         """Take note, then let the call through."""
@@ -70,7 +73,7 @@ class Watch:
             for kind, write in _writes(operation, params):
                 self._note(kind, write)
             self.read.update(_shapes(key) for key in _keys_read(operation, params))
-            if operation == "query":
+            if operation == "query" and not self.erasing:
                 self.queries.add(_query(params))
         return proceed()
 
