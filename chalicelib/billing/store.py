@@ -1,7 +1,7 @@
 """Rows of billing: what is known of a tenant's subscription, who may change it now, Stripe's customers and events."""
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +9,7 @@ from chalicelib.billing.models import Account, Report
 from chalicelib.core import clock
 from chalicelib.core.items import Item
 from chalicelib.core.table import GUARDS, Key, Rows, Write, pending_keys, run, tenant_rows, walk_pending
+from chalicelib.tenants.partitions import Traces
 
 PK = "billing"
 DUE_SHARDS = 16
@@ -138,6 +139,11 @@ def _due(account: Account, due: int | None) -> dict[str, str | None]:
         return {"p_pk": None, "p_sk": None}
     shard = zlib.crc32(account.tenant_id.encode()) % DUE_SHARDS
     return {"p_pk": f"{DUE_PARTITION}{shard}", "p_sk": f"{due:013d}"}
+
+
+def traces(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return the guard of the tenant's customer at Stripe."""
+    return Traces(guards=[_guard(row["cus"]) for row in found if "cus" in row])
 
 
 def _guard(customer_id: str) -> str:

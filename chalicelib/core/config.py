@@ -61,6 +61,7 @@ class Settings:
     billing: bool  # whether tenants pay, through Stripe; if not, none has a limit
     stripe_secret: str  # Secrets Manager id of Stripe's keys; see docs/billing.md
     stripe_api_url: str  # empty: Stripe's own
+    canary: bool  # whether the stack tries itself every five minutes; see docs/operations.md
 
 
 @lru_cache(maxsize=1)
@@ -113,6 +114,7 @@ def settings() -> Settings:
         billing=env.get("PARLEY_BILLING", "off") == "stripe",
         stripe_secret=env.get("PARLEY_STRIPE_SECRET", ""),
         stripe_api_url=env.get("PARLEY_STRIPE_API_URL", ""),
+        canary=env.get("PARLEY_CANARY", "off") == "on",
     )
 
 

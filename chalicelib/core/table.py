@@ -42,6 +42,7 @@ __all__ = [
     "StaleError",
     "Write",
     "batch_get",
+    "delete_all",
     "effect_record",
     "live",
     "pending_keys",
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 BATCH_GET_LIMIT = 100  # keys in one BatchGetItem, DynamoDB's own limit
+BATCH_WRITE_LIMIT = 25  # writes in one BatchWriteItem, the same
 
 
 class ForeignRowError(Exception):
@@ -283,6 +285,22 @@ def batch_get(keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Item
         else:
             raise UnavailableError
     return found
+
+
+def delete_all(keys: Iterable[Key]) -> None:
+    """Delete rows of several views at once, whatever they are by now; for what may be done twice. 25 a call."""
+    left: list[Any] = [{"DeleteRequest": {"Key": key.wire}} for key in dict.fromkeys(keys)]
+    attempt = 0
+    while left:
+        wanted = {settings().table: left[:BATCH_WRITE_LIMIT]}
+        answer = dynamodb.call("batch_write_item", {"RequestItems": wanted}, table_name=False)
+        again = answer.get("UnprocessedItems", {}).get(settings().table, [])
+        left = again + left[BATCH_WRITE_LIMIT:]
+        if again:
+            attempt += 1
+            if attempt >= dynamodb.MAX_ATTEMPTS:
+                raise UnavailableError
+            dynamodb.pause(attempt)
 
 
 def live(item: Item | None, now_s: int) -> Item | None:

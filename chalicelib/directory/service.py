@@ -34,3 +34,8 @@ def release_slug(slug: str, tenant_id: str, pos: int) -> None:
 def find_region(slug: str) -> str | None:
     """Return the code of the region whose tenant has a slug; None where there is none, or no directory. One call."""
     return store.find_region(slug) if settings().directory_table else None
+
+
+def ask() -> None:
+    """Ask the directory anything, to know that it answers. One call."""
+    store.find_region("-")

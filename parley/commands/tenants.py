@@ -1,4 +1,4 @@
-"""`tenants`: finding them, and what there is to know of one."""
+"""`tenants`: finding them, what there is to know of one, suspending and erasing."""
 
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ COLUMNS = [
     Column("tenant", lambda row: row["id"], width=29),
     Column("created", lambda row: row["created_at"][:10], width=10),
     Column("members", lambda row: row["members"], right=True),
+    Column("status", lambda row: row["status"]),
     Column("slug", lambda row: row["slug"]),
     Column("name", lambda row: row["name"]),
 ]
@@ -98,6 +99,57 @@ def show(here: Session, tenant: Named) -> None:
     here.out.record(record | {"admins": people})
 
 
+@command(group, "suspend", asks=True)
+def suspend(here: Session, tenant: Named) -> None:
+    """Let no credential of a tenant work, and send nothing in its name, until it is resumed. Its data is kept."""
+    here.enter()
+    from chalicelib.tenants import service, standing
+
+    found = service.get_tenant(tenant_id_of(tenant))
+    here.ask(f"Suspend {found.name} ({found.slug}, {found.id})? Within a minute nobody of it gets in.")
+    _say_status(here, standing.suspend_tenant(found.id))
+
+
+@command(group, "resume", asks=True)
+def resume(here: Session, tenant: Named) -> None:
+    """Undo a suspension. Webhooks that came due meanwhile are sent within an hour."""
+    here.enter()
+    from chalicelib.tenants import service, standing
+
+    found = service.get_tenant(tenant_id_of(tenant))
+    here.ask(f"Let {found.name} ({found.slug}, {found.id}) go on?")
+    _say_status(here, standing.resume_tenant(found.id))
+
+
+@command(group, "delete", asks=True)
+def delete(
+    here: Session,
+    tenant: Named,
+    confirm: Annotated[str, typer.Option(metavar="SLUG", help="The tenant's slug, typed out.")],
+) -> None:
+    """Erase a tenant with all its data, for good; again, it tells how far that is.
+
+    Nothing of it works from now on. The erasing begins after three minutes, goes on by itself, and can't be stopped.
+    """
+    here.enter()
+    import app  # noqa: F401 - knows what kinds of jobs do
+    from chalicelib.tenants import service, standing
+    from chalicelib.tenants.erasing import start_erasing
+
+    found = service.get_tenant(tenant_id_of(tenant))
+    if found.status != "erasing":
+        here.ask(f"ERASE {found.name} ({found.slug}, {found.id}) with its {found.members} members, for good?")
+    job = start_erasing(found.id, standing.OPERATOR, confirm)
+    here.out.done(
+        f"{found.id} is being erased: {job.id}, stage {job.stage} of {job.stages}, {job.done} rows so far.",
+        id=found.id, job_id=job.id, stage=job.stage, stages=job.stages, rows=job.done,
+    )  # fmt: skip
+
+
+def _say_status(here: Session, tenant: Any) -> None:  # noqa: ANN401 - as `_row`
+    here.out.done(f"{tenant.id} ({tenant.name}) is {tenant.status}.", id=tenant.id, status=tenant.status)
+
+
 def tenant_id_of(named: str) -> str:
     """Return a tenant's id, given that or a slug. Raises CommandError where this region has no such tenant."""
     from chalicelib.core import ids, regions
@@ -127,4 +179,5 @@ def _row(tenant: Any) -> dict[str, Any]:  # noqa: ANN401 - a Tenant, whose modul
         "name": tenant.name,
         "created_at": moments.of_ms(tenant.created_at),
         "members": tenant.members,
+        "status": tenant.status,
     }

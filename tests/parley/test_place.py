@@ -46,7 +46,12 @@ def elsewhere() -> Iterator[dict[str, str]]:
 
 def account(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str] | None) -> Aws:
     found = Aws(variables)
-    monkeypatch.setattr(clients, "client", lambda _service, region: found.asked.append(region) or found)
+
+    def client(_service: str, region: str) -> Aws:
+        found.asked.append(region)
+        return found
+
+    monkeypatch.setattr(clients, "client", client)
     return found
 
 
@@ -110,6 +115,7 @@ def test_an_error_is_one_line(monkeypatch, exc, told):
 CHANGING = {
     *("queues redrive", "deliveries replay", "events parked retry", "billing drift", "keys rotate", "keys revoke"),
     *("keys signing rotate", "remove-totp", "allow-mail"),
+    *("tenants suspend", "tenants resume", "tenants delete"),
 }
 
 

@@ -12,6 +12,11 @@ from chalicelib.core.aws import Params, Proceed
 from tests.support import dynamodb, permissions
 from tests.support.objects import Bucket
 
+_ALWAYS: dict[tuple[str, str], Params] = {  # what is answered whatever was done before
+    ("apigateway", "flush_stage_authorizers_cache"): {},
+    ("sesv2", "get_account"): {"SendingEnabled": True},
+}
+
 
 class Services:
     """Queues that can be drained on demand, mails that can be read, one secret."""
@@ -52,8 +57,8 @@ class Services:
         if (service, operation) == ("secretsmanager", "put_secret_value"):
             self.secret = params["SecretString"]
             return {}
-        if (service, operation) == ("apigateway", "flush_stage_authorizers_cache"):
-            return {}
+        if (service, operation) in _ALWAYS:
+            return dict(_ALWAYS[service, operation])
         raise AssertionError(f"no stand-in for {service}.{operation}")
 
     def _count(self, operation: str, answer: Params) -> None:
