@@ -5,9 +5,10 @@ import json
 import pytest
 
 import app
-from chalicelib.core import aws
+from chalicelib.core import aws, log
 from chalicelib.core.table import GUARDS, USERS
 from chalicelib.jobs import service as jobs
+from chalicelib.jobs.models import JobNotFoundError
 from chalicelib.tenants import erasing
 from infra import erase_tenant as command
 from tests.support.canned_responses import new_canned_response
@@ -160,7 +161,7 @@ class TestErasing:
 class TestTheOperatorsCommand:
     def test_it_begins_and_then_tells_how_far_it_is(self, services, tenant, capsys, monkeypatch):
         logged = []
-        monkeypatch.setattr(erasing.log, "info", lambda message, **fields: logged.append((message, fields)))
+        monkeypatch.setattr(log, "info", lambda message, **fields: logged.append((message, fields)))
         arguments = [tenant.id, "--confirm", tenant.created["slug"]]
         assert command.main(arguments) == 0
         assert "stage 0 of" in capsys.readouterr().out
@@ -182,5 +183,5 @@ def test_a_suspended_tenants_owner_can_still_have_it_erased(services, tenant):
     assert erase(tenant).status == 202
     drain(services)
     assert left_of(tenant, services) == []
-    with pytest.raises(jobs.JobNotFoundError):
+    with pytest.raises(JobNotFoundError):
         jobs.get_job(tenant.id, "job_01JB3D2N6T8V4W5X7Y9Z0A1B2C")
