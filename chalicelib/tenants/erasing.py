@@ -7,6 +7,7 @@ second.
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 
 from chalicelib.core import ids, log
 from chalicelib.core.errors import InvalidError, NotFoundError
@@ -112,7 +113,7 @@ def end_memberships(job: Job) -> Step:
     members, _ = store.list_members(job.tenant_id)
     for person in store.find_persons([member.user_id for member in members]):
         if job.tenant_id in person.memberships or job.tenant_id in person.suspended:
-            retrying(lambda user_id=person.user_id: store.forget_tenant(user_id, job.tenant_id))
+            retrying(partial(store.forget_tenant, person.user_id, job.tenant_id))
     return Step(done=len(members), finished=True)
 
 

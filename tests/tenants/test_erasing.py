@@ -5,9 +5,10 @@ import json
 import pytest
 
 import app
-from chalicelib.core import aws
+from chalicelib.core import aws, log
 from chalicelib.core.table import GUARDS, USERS
 from chalicelib.jobs import service as jobs
+from chalicelib.jobs.models import JobNotFoundError
 from chalicelib.tenants import erasing
 from tests.support.canned_responses import new_canned_response
 from tests.support.chats import new_chat, new_site, new_test_site, reply, unique
@@ -158,9 +159,9 @@ class TestErasing:
 
 
 class TestTheOperatorsCommand:
-    def test_it_begins_and_then_tells_how_far_it_is(self, services, tenant, capsys, monkeypatch):
+    def test_it_begins_and_then_tells_how_far_it_is(self, services, tenant, monkeypatch):
         logged = []
-        monkeypatch.setattr(erasing.log, "info", lambda message, **fields: logged.append((message, fields)))
+        monkeypatch.setattr(log, "info", lambda message, **fields: logged.append((message, fields)))
         arguments = ["tenants", "delete", tenant.id, "--confirm", tenant.created["slug"]]
         parley(*arguments, code=2)  # asks, and nobody is there
         assert "stage 0 of" in parley(*arguments, "--yes").out
@@ -169,7 +170,7 @@ class TestTheOperatorsCommand:
         parley(*arguments, "--yes", code=1)
         assert left_of(tenant, services) == []
 
-    def test_it_asks_for_the_slug(self, services, tenant, capsys):
+    def test_it_asks_for_the_slug(self, services, tenant):
         error = parley("tenants", "delete", tenant.id, "--confirm", "x", "--yes", code=1).err
         assert "slug" in error
 
@@ -182,5 +183,5 @@ def test_a_suspended_tenants_owner_can_still_have_it_erased(services, tenant):
     assert erase(tenant).status == 202
     drain(services)
     assert left_of(tenant, services) == []
-    with pytest.raises(jobs.JobNotFoundError):
+    with pytest.raises(JobNotFoundError):
         jobs.get_job(tenant.id, "job_01JB3D2N6T8V4W5X7Y9Z0A1B2C")
