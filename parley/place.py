@@ -68,8 +68,9 @@ class Place:
         if self.local:
             from local.environment import forget_users_aws
 
+            environment = self._local["environment"]  # first: where no stack runs nothing is forgotten
             forget_users_aws()
-            self._take(self._local["environment"])
+            self._take(environment)
         elif self.region:
             self._take(self._deployed())
             os.environ |= {"AWS_REGION": self._target.aws_region, "AWS_DEFAULT_REGION": self._target.aws_region}
