@@ -17,19 +17,25 @@ from chalicelib.auth.visitor_tokens import admit_with
 from chalicelib.billing import mails as billing_mails
 from chalicelib.billing import routes as billing_routes
 from chalicelib.billing import service as billing
+from chalicelib.billing import store as billing_store
+from chalicelib.billing.ending import end_subscription
 from chalicelib.billing.usage import measure_with
 from chalicelib.canned_responses import routes as canned_responses_routes
+from chalicelib.canned_responses import store as canned_responses_store
 from chalicelib.companies import routes as companies_routes
 from chalicelib.companies.service import FOLLOW_JOB
 from chalicelib.contacts import cascades
 from chalicelib.contacts import routes as contacts_routes
+from chalicelib.contacts import store as contacts_store
 from chalicelib.contacts.merging import MERGE_JOB
 from chalicelib.contacts.models import EXPORT_JOB, IMPORT_JOB
 from chalicelib.contacts.service import BLOCK_JOB, DELETE_JOB
 from chalicelib.conversations import bulk, deletion, following, leaving, merges, reindexing
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations import service as conversations
+from chalicelib.conversations import store as conversations_store
 from chalicelib.conversations.searching import search_texts_with
+from chalicelib.core.config import settings
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import App
 from chalicelib.core.http.limits import share_with
@@ -61,10 +67,13 @@ from chalicelib.tags import service as tags
 from chalicelib.teams import leaving as teams_leaving
 from chalicelib.teams import routes as teams_routes
 from chalicelib.teams import service as teams
+from chalicelib.tenants import erasing
 from chalicelib.tenants import mails as tenants_mails
 from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
 from chalicelib.tenants import slugs as tenants_slugs
+from chalicelib.tenants import standing as tenants_standing
+from chalicelib.tenants.partitions import trace_with
 from chalicelib.tenants.service import also_create, read_request_share
 from chalicelib.visitors import merges as visitors_merges
 from chalicelib.visitors import routes as visitors_routes
@@ -73,7 +82,9 @@ from chalicelib.webhooks import deliveries as webhooks_deliveries
 from chalicelib.webhooks import mails as webhooks_mails
 from chalicelib.webhooks import routes as webhooks_routes
 from chalicelib.webhooks import service as webhooks
+from chalicelib.webhooks import store as webhooks_store
 from chalicelib.widgets import routes as widgets_routes
+from chalicelib.widgets import store as widgets_store
 from chalicelib.widgets.service import admits, start_tenant
 
 app = App(app_name="parley")
@@ -172,6 +183,29 @@ for kind, stage in ((IMPORT_JOB, import_contacts), (EXPORT_JOB, export_contacts)
     jobs.makes_file(kind, scope="contacts:read")
 jobs.link_files_with(outputs.link)
 
+for what, tracer in (
+    ("con", contacts_store.traces),
+    ("conv", conversations_store.traces),
+    ("dom", widgets_store.traces),
+    ("wgt", widgets_store.traces),
+    ("can", canned_responses_store.traces),
+    ("whk", webhooks_store.traces),
+    ("billing", billing_store.traces),
+):
+    trace_with(what, tracer)
+look = (erasing.erase_listed, erasing.erase_logged, erasing.erase_numbers, erasing.erase_audit_log)
+jobs.run_in_stages(
+    erasing.ERASE_JOB,
+    end_subscription,
+    *look,
+    *look,  # for what was on its way
+    files_cascades.delete_objects,
+    erasing.end_memberships,
+    erasing.erase_fixed,
+    erasing.erase_tenant,
+)
+jobs.show_always(erasing.ERASE_JOB)
+
 jobs.run_in_stages(webhooks_deliveries.REPLAY_JOB, webhooks_deliveries.deliver_again_stage)
 
 read_frequent_with(messages_store.undispatched)
@@ -180,6 +214,7 @@ CONSUMERS = (
     auth_flush.on_event,
     auth_mails.on_event,
     tenants_mails.on_event,
+    tenants_standing.on_event,
     tenants_people.on_event,
     tenants_slugs.on_event,
     jobs.on_event,
@@ -191,6 +226,7 @@ CONSUMERS = (
     webhooks_mails.on_event,
     billing.on_event,
     billing_mails.on_event,
+    erasing.on_event,
 )
 for consumer in CONSUMERS:
     subscribe(consumer)
@@ -281,6 +317,15 @@ def rotate_signing_keys(_event: object) -> None:
 def wake_conversations(_event: object) -> None:
     """Reopen what was put aside until now."""
     conversations.wake_snoozed()
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="canary")
+def canary(_event: object) -> None:
+    """Say something as a visitor and read it as an agent, through the public address."""
+    if settings().canary:
+        from chalicelib.health.canary import run
+
+        run()
 
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="sweep_files")

@@ -1,11 +1,9 @@
 """Puts the first signing key and the pepper into a new stack's empty secret: a step of `make deploy`.
 
-By itself it is `PARLEY_KEYS_SECRET=parley-prod-keys AWS_REGION=eu-central-1 python -m infra.create_keys`.
+By itself it is `python -m parley keys signing create`.
 """
 
 import json
-import os
-import sys
 
 from botocore.exceptions import ClientError
 
@@ -25,16 +23,6 @@ def fill(secret: str, region: str) -> bool:
     return True
 
 
-def main() -> int:
-    """Fill the secret that PARLEY_KEYS_SECRET names; 1 if it has keys already."""
-    secret, region = os.environ["PARLEY_KEYS_SECRET"], os.environ.get("AWS_REGION") or os.environ["AWS_DEFAULT_REGION"]
-    if fill(secret, region):
-        print(f"{secret} has its first keys.")
-        return 0
-    print(f"{secret} has keys already; they are rotated by the schedule, never replaced.", file=sys.stderr)
-    return 1
-
-
 def _has_value(secret: str, region: str) -> bool:
     try:
         return bool(client("secretsmanager", region).get_secret_value(SecretId=secret).get("SecretString"))
@@ -42,7 +30,3 @@ def _has_value(secret: str, region: str) -> bool:
         if exc.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
             raise
         return False  # a secret without a value is answered like one that is not there
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -76,6 +76,7 @@ SEND_MAIL = Grant(
     ("SendEmail",),
     (f"{_HERE}:identity/${{MailIdentity}}", f"{_HERE}:configuration-set/parley-${{Stage}}"),
 )
+ASK_MAIL = Grant("ses", ("GetAccount",), ("*",))  # AWS knows no narrower resource for it
 # The id of the API is not known before the stack is made, and in a role it would be a cycle.
 FLUSH_AUTHORIZER = Grant("apigateway", ("DELETE",), ("${AWS::Region}::/restapis/*/stages/*/cache/authorizers",))
 
@@ -91,13 +92,14 @@ TRACES = {"Effect": "Allow", "Action": ["xray:PutTelemetryRecords", "xray:PutTra
 
 FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "api_handler": (
-        directory("PutItem"),
+        directory("GetItem", "PutItem"),
         table(*_READ, *_WRITE),
         indexes("activity", "log", "owner"),
         keys("GetSecretValue"),
         stripe_keys(),
         send("billing", "events", "webhooks"),
-        measure("events", "mail"),
+        measure("billing", "events", "mail", "reminders", "webhooks"),
+        ASK_MAIL,
         files("GetObject", "GetObjectVersion", "PutObject"),
         files("GetObject", below=("exports",)),
         FIND_FILES,
@@ -108,12 +110,14 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         directory("DeleteItem", "GetItem", "PutItem"),
         table(*_READ, *_WRITE),
         indexes("activity", "log", "owner"),
+        table("BatchWriteItem"),
         keys("GetSecretValue"),
+        stripe_keys(),
         send("billing", "events", "mail", "reminders", "webhooks"),
         FLUSH_AUTHORIZER,
         FENCE_JOBS,
         FIND_FILES,
-        files("DeleteObject"),
+        files("DeleteObject", below=("exports", "files", "incoming")),
         files("GetObject", "GetObjectVersion", below=("files",)),
         files("GetObject", "ListMultipartUploadParts", "PutObject", below=("exports",)),
     ),
@@ -146,6 +150,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "look_at_due_accounts": (indexes("pending"), send("billing")),
     "sweep_pending": (table("UpdateItem"), indexes("pending"), send("events"), measure("events")),
     "wake_conversations": (table("DeleteItem", "PutItem", "Query", "UpdateItem"), indexes("pending"), send("events")),
+    "canary": (table("GetItem", "PutItem", "UpdateItem"), keys("GetSecretValue"), send("events")),
     "sweep_files": (table("DeleteItem", "GetItem", "PutItem", "UpdateItem"), indexes("pending"), send("events")),
     "rotate_signing_keys": (keys("GetSecretValue", "PutSecretValue"),),
 }
@@ -183,11 +188,12 @@ def _statement(grant: Grant) -> Statement:
     return {
         "Effect": "Allow",
         "Action": [f"{grant.service}:{action}" for action in sorted(grant.actions)],
-        "Resource": [
-            {"Fn::Sub": f"arn:${{AWS::Partition}}:{grant.owner or grant.service}:{name}"}
-            for name in sorted(grant.resources)
-        ],
+        "Resource": [_resource(grant.owner or grant.service, name) for name in sorted(grant.resources)],
     }
+
+
+def _resource(service: str, name: str) -> str | Statement:
+    return name if name == "*" else {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:{name}"}
 
 
 def _own_logs() -> Statement:

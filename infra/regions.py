@@ -48,29 +48,35 @@ def names(folder: Path = FOLDER) -> list[str]:
     return sorted(file.stem for file in folder.glob("*.toml"))
 
 
-def load(region: str, stage: str, templates: list[dict[str, Any]], folder: Path = FOLDER) -> Target:
-    """Read one stage of a region. Raises UnusableSettingsError for a file, stage or value that won't do."""
+def read(region: str, stage: str, folder: Path = FOLDER) -> Target:
+    """Read one stage of a region as it is written. Raises UnusableSettingsError where there is no such."""
     file = folder / f"{region}.toml"
     if not file.is_file():
         raise UnusableSettingsError(
             f"There is no {file.name} in {folder.name}/. There are: {', '.join(names(folder))}."
         )
-    read = tomllib.loads(file.read_text())
-    stages = read.get("stages", {})
+    found = tomllib.loads(file.read_text())
+    stages = found.get("stages", {})
     if stage not in stages:
         raise UnusableSettingsError(f"{file.name} has no [stages.{stage}]. It has: {', '.join(stages)}.")
     settings = {_camel(name): _text(value) for name, value in stages[stage].items()}
     settings |= {"Stage": stage, "RegionCode": region, "Regions": _addresses(stage, folder)}
-    faults = [f"{name} is unknown" for name in read if name not in {"aws_region", "stages"}]
-    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", aws_region := str(read.get("aws_region", ""))):
+    return Target(region, str(found.get("aws_region", "")), stage, settings)
+
+
+def load(region: str, stage: str, templates: list[dict[str, Any]], folder: Path = FOLDER) -> Target:
+    """Read one stage of a region. Raises UnusableSettingsError for a file, stage or value that won't do."""
+    target, file = read(region, stage, folder), folder / f"{region}.toml"
+    faults = [f"{name} is unknown" for name in tomllib.loads(file.read_text()) if name not in {"aws_region", "stages"}]
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", target.aws_region):
         faults.append("aws_region is not the name of an AWS region")
     rules = {name: rule for template in templates for name, rule in template["Parameters"].items()}
-    if bool(settings.get("DirectoryTable")) != bool(settings.get("DirectoryAwsRegion")):
+    if bool(target.settings.get("DirectoryTable")) != bool(target.settings.get("DirectoryAwsRegion")):
         faults.append("directory_table and directory_aws_region go together: both or none")
-    faults += _faults(settings, {name: rule for name, rule in rules.items() if name not in _BY_DEPLOY})
+    faults += _faults(target.settings, {name: rule for name, rule in rules.items() if name not in _BY_DEPLOY})
     if faults:
         raise UnusableSettingsError(f"{file.name}, stage {stage}:\n" + "\n".join(f"  {fault}" for fault in faults))
-    return Target(region, aws_region, stage, settings)
+    return target
 
 
 def _addresses(stage: str, folder: Path) -> str:

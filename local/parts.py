@@ -11,7 +11,7 @@ from local.engines import AWS_REGION, Engine, EngineMissing, aws_client, create_
 from local.environment import FILES_BUCKET, KEYS_SECRET, STAGE, STRIPE_SECRET, TABLE, forget_users_aws, set_environment
 from local.ministack import start_ministack, wait_for_ministack
 from local.processes import Child, StartFailed
-from local.resources import keep_secret, make_bucket, make_queues, new_stripe_keys, verify_sender
+from local.resources import keep_secret, make_bucket, make_queues, new_stripe_keys, verify_sender, write_private
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,21 @@ def start_parts(
         inner=f"http://127.0.0.1:{inner_port}",
         queues=queues,
     )
+    _tell(data / "stack.json", base_url, cleanup)
     verify_sender(aws_client("sesv2", ministack.endpoint), os.environ["PARLEY_MAIL_FROM"])
     children = [engine.child for engine in (ministack, dynoxide) if engine]
     return Parts(children, ministack.endpoint, stripe_keys["webhook_secrets"][0])
+
+
+def _tell(file: Path, base_url: str, cleanup: ExitStack) -> None:
+    """Write down, for as long as the stack runs, what lets `python -m parley --local` work with its parts."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("AWS_", "PARLEY_")) and name not in {"PARLEY_API_KEY", "PARLEY_DATA", "PARLEY_SEED"}
+    }
+    write_private(file, {"base_url": base_url, "environment": environment})
+    cleanup.callback(file.unlink, missing_ok=True)
 
 
 def _start_dynoxide(data: Path, logs: Path, say: Callable[[str], None]) -> Engine | None:

@@ -50,10 +50,10 @@ def keep_secret(
         document = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
     except secrets.exceptions.ResourceNotFoundException:
         document = json.loads(file.read_text()) if file.exists() else (make or _new_keys)()
-        _write(file, document)  # before anyone can have seen a token signed with them
+        write_private(file, document)  # before anyone can have seen a token signed with them
         secrets.create_secret(Name=secret_id, SecretString=json.dumps(document))
     else:
-        _write(file, document)
+        write_private(file, document)
     found: dict[str, Any] = document
     return found
 
@@ -87,7 +87,8 @@ def _new_keys() -> dict[str, Any]:
     return new_key_set()
 
 
-def _write(file: Path, document: object) -> None:
+def write_private(file: Path, document: object) -> None:
+    """Write JSON that only its owner may read, all of it or nothing."""
     new = file.with_suffix(".new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as out:

@@ -4,7 +4,7 @@ from chalicelib.auth import jwts, pool, pool_tokens, session_store, sessions, st
 from chalicelib.core import regions
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import Principal
-from chalicelib.core.table import USERS
+from chalicelib.core.table import TEST_SUFFIX, USERS
 from chalicelib.tenants import service as tenants
 
 LONGEST = 4096  # characters; ours have about 900
@@ -35,8 +35,10 @@ def authenticate(token: str) -> Principal:
 
 def _visitor(claims: jwts.Claims) -> Principal:
     visitor = visitor_tokens.from_claims(claims)
-    if not visitor_tokens.is_admitted(visitor):
+    admission = visitor_tokens.admission(visitor)
+    if admission is visitor_tokens.Admission.REFUSED:
         raise UnauthenticatedError
+    suspended = admission is visitor_tokens.Admission.SUSPENDED
     return Principal(
         kind="visitor",
         id=visitor.visitor_id,
@@ -44,6 +46,7 @@ def _visitor(claims: jwts.Claims) -> Principal:
         origin=visitor.origin,
         widget_id=visitor.widget_id,
         tenant_space=visitor.tenant_space,
+        suspended=frozenset({visitor.tenant_space.removesuffix(TEST_SUFFIX)}) if suspended else frozenset(),
         name=visitor.name,
         contact_id=visitor.contact_id,
     )
@@ -63,6 +66,7 @@ def _user(claims: jwts.Claims) -> Principal:
         id=user_id,
         name=(person and person.name) or "",
         memberships=person.memberships if person else {},
+        suspended=person.suspended if person else frozenset(),
         expires_at=claims["exp"] * 1000,
         session_id=session_id,
     )

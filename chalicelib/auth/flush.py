@@ -16,6 +16,9 @@ REVOCATIONS = frozenset(
         "member.removed",
         "member.role_changed",
         "domain.deleted",
+        "tenant.erasing",
+        "tenant.resumed",
+        "tenant.suspended",
         "widget.deleted",
     }
 )

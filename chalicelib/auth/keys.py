@@ -42,6 +42,12 @@ def signing_key() -> SigningKey:
     return SigningKey(newest["kid"], _parse(newest["private_pem"]))
 
 
+def stored_keys() -> list[Stored]:
+    """Return every signing key as the secret has it now."""
+    found: list[Stored] = keyring.document(newer_than_ms=clock.now_ms())["signing_keys"]
+    return found
+
+
 def verification_key(kid: str) -> "RSAPublicKey | None":
     """Return the public key called `kid`; an unknown one has the secret read again, at most once a minute."""
     if not ids.is_id("sig", kid):

@@ -43,6 +43,7 @@ def authenticate(token: str) -> Principal:
         id=user_id,
         name=(person and person.name) or "",
         memberships=person.memberships if person else {},
+        suspended=person.suspended if person else frozenset(),
         expires_at=claims["exp"] * 1000,
     )
 

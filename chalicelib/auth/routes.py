@@ -55,6 +55,7 @@ from chalicelib.auth.schemas import (
 )
 from chalicelib.core.errors import NotFoundError, RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Raw
+from chalicelib.core.http.access import TenantSuspendedError
 from chalicelib.core.regions import WrongRegionError
 from chalicelib.mail.languages import language_for
 from chalicelib.tenants.models import (
@@ -82,6 +83,7 @@ _INVITATION_ERRORS = (
     LoginElsewhereError,
     MembershipLimitError,
     PlanLimitError,
+    TenantSuspendedError,
     WrongRegionError,
 )
 

@@ -1,6 +1,7 @@
 """The visitors' tokens: tied to a visitor and a site, and good for resuming long after they expired."""
 
 from collections.abc import Callable
+from enum import IntEnum
 
 from chalicelib.auth import jwts
 from chalicelib.core.frozen import frozen
@@ -22,17 +23,25 @@ class VisitorClaims:
     contact_id: str = ""  # whom he has proven to be
 
 
-_checks: list[Callable[[VisitorClaims], bool]] = []
+class Admission(IntEnum):
+    """Whether a visitor's token opens anything."""
+
+    REFUSED = 0
+    SUSPENDED = 1  # it would, if the tenant were active
+    ADMITTED = 2
 
 
-def admit_with(check: Callable[[VisitorClaims], bool]) -> None:
+_checks: list[Callable[[VisitorClaims], Admission]] = []
+
+
+def admit_with(check: Callable[[VisitorClaims], Admission]) -> None:
     """Add a check that a token's site must still pass, at most one read. Bound in app.py: sites are a slice above."""
     _checks.append(check)
 
 
-def is_admitted(claims: VisitorClaims) -> bool:
+def admission(claims: VisitorClaims) -> Admission:
     """Tell whether the site that a token was made for is still the tenant's, and its widget still there."""
-    return all(check(claims) for check in _checks)
+    return min((check(claims) for check in _checks), default=Admission.ADMITTED)
 
 
 def issue(

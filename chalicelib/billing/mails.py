@@ -27,6 +27,8 @@ def on_event(event: Event) -> None:
         tenant = tenants.get_tenant(event.tenant_id)
     except NotFoundError:
         return  # deleted meanwhile
+    if tenant.status != "active":
+        return
     params = {
         "tenant": tenant.name,
         "plan": str(event.data["plan"]).capitalize(),

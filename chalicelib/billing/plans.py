@@ -1,4 +1,4 @@
-"""The plans: what each costs and allows. `python -m infra.create_plans` puts them into Stripe.
+"""The plans: what each costs and allows. `python -m parley billing plans` puts them into Stripe.
 
 Prices are in cents of `CURRENCY`. A price that customers have is never changed in Stripe: give it another `VERSION`;
 who has the old one keeps it.

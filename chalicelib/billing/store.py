@@ -1,14 +1,15 @@
 """Rows of billing: what is known of a tenant's subscription, who may change it now, Stripe's customers and events."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from chalicelib.billing.models import Account, Report
 from chalicelib.core import clock
 from chalicelib.core.items import Item
-from chalicelib.core.table import GUARDS, Key, Rows, Write, pending_keys, run, tenant_rows
+from chalicelib.core.table import GUARDS, Key, Rows, Write, pending_keys, run, tenant_rows, walk_pending
+from chalicelib.tenants.partitions import Traces
 
 PK = "billing"
 DUE_SHARDS = 16
@@ -127,11 +128,22 @@ def due_keys(shard: int, limit: int) -> list[Key]:
     return pending_keys(f"{DUE_PARTITION}{shard}", f"{clock.now_ms():013d}", limit)
 
 
+def list_due(shard: int) -> Iterator[str]:
+    """Yield the tenants of all accounts that will ever be due."""
+    for key in walk_pending(f"{DUE_PARTITION}{shard}"):
+        yield key.pk.partition("#")[0]
+
+
 def _due(account: Account, due: int | None) -> dict[str, str | None]:
     if due is None:
         return {"p_pk": None, "p_sk": None}
     shard = zlib.crc32(account.tenant_id.encode()) % DUE_SHARDS
     return {"p_pk": f"{DUE_PARTITION}{shard}", "p_sk": f"{due:013d}"}
+
+
+def traces(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return the guard of the tenant's customer at Stripe."""
+    return Traces(guards=[_guard(row["cus"]) for row in found if "cus" in row])
 
 
 def _guard(customer_id: str) -> str:

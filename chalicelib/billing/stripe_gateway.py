@@ -167,6 +167,12 @@ def cancel_at_period_end(found: Snapshot, *, cancel: bool, key: str) -> None:
     _update(found.id, {"cancel_at_period_end": cancel}, key)
 
 
+def delete_customer(customer_id: str) -> None:
+    """Forget a customer, which ends its subscriptions at once; again is the same. Its invoices stay."""
+    with calling(repeated_code="resource_missing"):
+        client().customers.delete(customer_id)
+
+
 def list_invoices(customer_id: str, limit: int) -> tuple[list[Invoice], bool]:
     """Return a customer's newest invoices, and whether there are more."""
     with calling():

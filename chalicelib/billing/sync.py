@@ -69,7 +69,7 @@ def sync(tenant_id: str, *, heard: bool = True) -> Account:
 
 def _apply(account: Account, found: Snapshot | None, tenant: Tenant) -> Account:
     now = clock.now_ms()
-    after = _following(account, found, now) if found else _without_subscription(account, now)
+    after = expected(account, found, now)
     events = _events(account, after, now)
     if after.live and (after.plan, after.subscription_id) != (account.plan, account.subscription_id):
         after = _with_baseline(after, now)
@@ -94,6 +94,11 @@ def _apply(account: Account, found: Snapshot | None, tenant: Tenant) -> Account:
 
 def _terms(account: Account) -> tuple[object, ...]:
     return account.plan, account.status, account.subscription_id
+
+
+def expected(account: Account, found: Snapshot | None, now: int) -> Account:
+    """Return what an account should be, given what Stripe has of its customer."""
+    return _following(account, found, now) if found else _without_subscription(account, now)
 
 
 def _following(account: Account, found: Snapshot, now: int) -> Account:

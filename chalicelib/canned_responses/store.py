@@ -1,6 +1,6 @@
 """Where canned responses are kept: rows, keys, and one function per access pattern."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -8,6 +8,7 @@ from chalicelib.canned_responses.models import MAX_BYTES, MAX_RESPONSES, CannedR
 from chalicelib.core.items import Item
 from chalicelib.core.table import Write, tenant_rows
 from chalicelib.tenants import service as tenants
+from chalicelib.tenants.partitions import Traces
 
 PK = "can"
 QUOTA = "quota"
@@ -81,6 +82,11 @@ def from_item(row: Item) -> CannedResponse:
     """Read a row."""
     stored = {name: row[name] for name in _STORED if name in row}
     return CannedResponse(tenant_id=row["pk"].partition("#")[0], id=row["sk"], **stored)
+
+
+def traces(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return the guards of canned responses."""
+    return Traces([(_guard_pk(row["shortcut"]), "-") for row in found])
 
 
 def _guard_pk(shortcut: str) -> str:

@@ -21,6 +21,7 @@ from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Rows, Write, rows_of, run, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
+from chalicelib.tenants.partitions import Traces
 
 EMAIL, EXTERNAL_ID = "con-email", "con-ext"
 KEEP_DELETED_S = 30 * 86_400  # a deleted contact's row has nothing in it but its position among its events
@@ -111,6 +112,8 @@ def burying(before: Contact, left: Mapping[str, Any], event: NewEvent) -> list[W
     rows = tenant_rows(before.tenant_id)
     changed: dict[str, Any] = dict.fromkeys([*_item(before), "note_count", "a_pk", "a_sk"])
     changed |= {"pos": before.pos + 1, **left}
+    if "into" in left:  # it stays for good, and nothing else leads to it
+        changed |= {"a_pk": f"{rows.scope}#merged#{outbox.shard_of(before.id)}", "a_sk": before.id}
     return [
         _updating(rows, before, changed),
         *outbox.event_writes(rows, before.id, before.pos, [event]),
@@ -207,6 +210,17 @@ def partition(shard: int) -> str:
 def contact_id_of(key: Key) -> str:
     """Return the contact that an index row (`…#con_x`, `meta`) or a company's row (`…#com_x`, `con_x`) names."""
     return key.sk if key.sk.startswith("con_") else key.pk.partition("#")[2]
+
+
+def traces(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return where else rows of contacts stand: under their words, and in guards."""
+    rows = [
+        (partition_of(word), f"{word}#{contact_id_of(Key(row['pk'], row['sk']))}")
+        for row in found
+        for word in row.get("found_by", "").split()
+    ]
+    contacts = [contact for row in found if isinstance(contact := from_item(row), Contact)]
+    return Traces([*rows, *((guard, "-") for contact in contacts for guard in _guards_of(contact))])
 
 
 def expiry_of_deleted() -> int:

@@ -24,6 +24,7 @@ from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Rows, Write, run, tenant_rows
 from chalicelib.events import outbox
 from chalicelib.events.models import NewEvent
+from chalicelib.tenants.partitions import Traces
 
 DUE_SHARDS = 16
 MAX_WORDS = 10  # of a subject: a merge changes two, within the 100 writes of a transaction
@@ -139,6 +140,8 @@ def burying(before: Conversation, left: Mapping[str, Any], event: NewEvent) -> l
     rows = tenant_rows(before.tenant_id)
     changed: dict[str, Any] = dict.fromkeys([*_hot_item(before.hot), *index_places(rows, before.id, before.hot)])
     changed |= {"seq": before.hot.seq, "pos": before.hot.pos + 1, **left}
+    if "into" in left:  # it stays for good, and nothing else leads to it
+        changed |= {"a_pk": f"{rows.scope}#merged#{outbox.shard_of(before.id)}", "a_sk": before.id}
     update = rows.updating(
         before.id, "meta", set_=changed, default=outbox.pending(rows, before.id), when={"pos": before.hot.pos}
     )
@@ -150,6 +153,15 @@ def burying(before: Conversation, left: Mapping[str, Any], event: NewEvent) -> l
         *(rows.deleting(*place) for place in _word_places(before)),
         *([rows.deleting(before.id, "due")] if before.hot.snoozed_until is not None else []),
     ]
+
+
+def traces(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return where else a conversation stands: in lists, under the words of its subject, and under its number."""
+    conversation = from_rows({row["sk"]: row for row in found})
+    if not isinstance(conversation, Conversation):
+        return Traces()
+    lists = [(facet, conversation.id) for facet in _facets(conversation)]
+    return Traces([*lists, *_word_places(conversation), (_number_guard(conversation.hot.number), "-")])
 
 
 def position(tenant_id: str, conversation_id: str) -> int:

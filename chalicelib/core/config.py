@@ -62,6 +62,7 @@ class Settings:
     stripe_secret: str  # Secrets Manager id of Stripe's keys; see docs/billing.md
     stripe_api_url: str  # empty: Stripe's own
     jobs_role: str  # whose sessions fence a tenant's jobs; empty: they run unfenced, see core/fence.py
+    canary: bool  # whether the stack tries itself every five minutes; see docs/operations.md
 
 
 @lru_cache(maxsize=1)
@@ -115,6 +116,7 @@ def settings() -> Settings:
         stripe_secret=env.get("PARLEY_STRIPE_SECRET", ""),
         stripe_api_url=env.get("PARLEY_STRIPE_API_URL", ""),
         jobs_role=env.get("PARLEY_JOBS_ROLE", ""),
+        canary=env.get("PARLEY_CANARY", "off") == "on",
     )
 
 

@@ -30,6 +30,7 @@ class Guard:
     """One request's key: where its record lives and what the body was."""
 
     rows: table.Rows
+    partition: str  # one of sixteen, so that all records of a tenant can be found without a scan
     name: str
     fingerprint: str
 
@@ -40,11 +41,11 @@ class Guard:
             raise InvalidError.field("Idempotency-Key", f"Give 1 to {MAX_KEY_LENGTH} printable characters.")
         name = hashlib.sha256(f"{caller_id}\x00{route}\x00{key}".encode()).hexdigest()
         # Keyed, because a body may hold a password, which a bare hash would leave to be guessed at.
-        return Guard(rows, f"idem#{name}", keyring.keyed_hash("idempotency", body).hex())
+        return Guard(rows, f"idem#{name[0]}", name, keyring.keyed_hash("idempotency", body).hex())
 
     def find(self) -> Answer | None:
         """Return the recorded answer, or None. Raises InvalidError if the key came with another body. One read."""
-        row = table.live(self.rows.get(self.name, "-", consistent=True), clock.now_s())
+        row = table.live(self.rows.get(self.partition, self.name, consistent=True), clock.now_s())
         return self._replay(row) if row else None
 
     def run(self, act: Callable[[], object], render: Callable[[object], Answer]) -> tuple[object, Answer | None]:
@@ -54,7 +55,7 @@ class Guard:
             answer = render(result)
             now = clock.now_s()
             row = {"f": self.fingerprint, "st": answer.status, "b": answer.body, "et": answer.etag, "exp": now + KEEP_S}
-            return self.rows.putting(self.name, "-", row, absent_or_expired_at=now)
+            return self.rows.putting(self.partition, self.name, row, absent_or_expired_at=now)
 
         before = table.effect_record.set(record)
         try:

@@ -4,7 +4,7 @@ A tenant's rows are reachable only through `tenant_rows(tenant_id)`, so a query 
 written, and a row that comes back without the prefix raises instead of leaking.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -42,6 +42,7 @@ __all__ = [
     "StaleError",
     "Write",
     "batch_get",
+    "delete_all",
     "effect_record",
     "live",
     "pending_keys",
@@ -50,9 +51,11 @@ __all__ = [
     "run",
     "tenant_rows",
     "transact",
+    "walk_pending",
 ]
 
 BATCH_GET_LIMIT = 100  # keys in one BatchGetItem, DynamoDB's own limit
+BATCH_WRITE_LIMIT = 25  # writes in one BatchWriteItem, the same
 
 
 class ForeignRowError(Exception):
@@ -245,6 +248,19 @@ def pending_keys(partition: str, before: str, limit: int) -> list[Key]:
     return [Key(row["pk"]["S"], row["sk"]["S"]) for row in dynamodb.call("query", params)["Items"]]
 
 
+def walk_pending(partition: str) -> Iterator[Key]:
+    """Yield the keys of all rows in a partition of the pending index, page by page. For operators only."""
+    expression = Expression()
+    params: dict[str, Any] = {"KeyConditionExpression": f"{expression.name('p_pk')} = {expression.value(partition)}"}
+    params |= {"IndexName": "pending", **expression.params()}
+    while True:
+        answer = dynamodb.call("query", params)
+        yield from (Key(row["pk"]["S"], row["sk"]["S"]) for row in answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            return
+        params["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
 def rows_of(pk: str) -> Rows:
     """Return the view that a full partition key belongs to, for workers that get keys from a queue."""
     scope = pk.partition("#")[0]
@@ -269,6 +285,22 @@ def batch_get(keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Item
         else:
             raise UnavailableError
     return found
+
+
+def delete_all(keys: Iterable[Key]) -> None:
+    """Delete rows of several views at once, whatever they are by now; for what may be done twice. 25 a call."""
+    left: list[Any] = [{"DeleteRequest": {"Key": key.wire}} for key in dict.fromkeys(keys)]
+    attempt = 0
+    while left:
+        wanted = {settings().table: left[:BATCH_WRITE_LIMIT]}
+        answer = dynamodb.call("batch_write_item", {"RequestItems": wanted}, table_name=False)
+        again = answer.get("UnprocessedItems", {}).get(settings().table, [])
+        left = again + left[BATCH_WRITE_LIMIT:]
+        if again:
+            attempt += 1
+            if attempt >= dynamodb.MAX_ATTEMPTS:
+                raise UnavailableError
+            dynamodb.pause(attempt)
 
 
 def live(item: Item | None, now_s: int) -> Item | None:

@@ -29,3 +29,13 @@ def release_slug(slug: str, tenant_id: str, pos: int) -> None:
     """Free a slug after the tenant's event at `pos`, which gave it up. It may be said again, or late."""
     if settings().directory_table:
         store.release_slug(slug, tenant_id, pos)
+
+
+def find_region(slug: str) -> str | None:
+    """Return the code of the region whose tenant has a slug; None where there is none, or no directory. One call."""
+    return store.find_region(slug) if settings().directory_table else None
+
+
+def ask() -> None:
+    """Ask the directory anything, to know that it answers. One call."""
+    store.find_region("-")

@@ -75,15 +75,16 @@ def require_dispatched(rows: Rows, pk: str) -> None:
 
     Raises StaleError while there are more than one look gets through.
     """
-    if _is_pending(rows, pk):
+    if not is_dispatched(rows, pk):
         dispatch(rows.key(pk, "meta").pk)
-        if _is_pending(rows, pk):
+        if not is_dispatched(rows, pk):
             raise StaleError
 
 
-def _is_pending(rows: Rows, pk: str) -> bool:
+def is_dispatched(rows: Rows, pk: str) -> bool:
+    """Tell whether all events of an aggregate are dispatched. One read."""
     meta = rows.get(pk, "meta", consistent=True)
-    return meta is not None and meta["dpos"] != meta["pos"]
+    return meta is None or meta["dpos"] == meta["pos"]
 
 
 def _undispatched(rows: Rows, pk: str, meta: Item) -> list[Event]:

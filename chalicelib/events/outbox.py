@@ -84,13 +84,13 @@ def new_aggregate(rows: Rows, pk: str, pos: int) -> dict[str, Any]:
     return {"pos": pos, "dpos": 0, **pending(rows, pk)}
 
 
-def notify(rows: Rows, pk: str) -> None:
-    """Tell the dispatcher, after the commit, that the aggregate has news.
+def notify(rows: Rows, pk: str, *, delay_s: int = 0) -> None:
+    """Tell the dispatcher, after the commit, that the aggregate has news; it hears of it after up to 900 s.
 
     A failure here is only delay: the aggregate is in the pending index and the sweeper will find it.
     """
     try:
-        aws.send(settings().events_queue_url, rows.key(pk, "meta").pk)
+        aws.send(settings().events_queue_url, rows.key(pk, "meta").pk, delay_s=delay_s)
     except UnavailableError:
         log.warning("notify_failed", aggregate=rows.key(pk, "meta").pk)
 

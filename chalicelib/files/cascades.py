@@ -2,19 +2,29 @@
 
 from collections.abc import Callable
 
-from chalicelib.core.table import Write
-from chalicelib.files import store
+from chalicelib.core.table import TEST_SUFFIX, Write
+from chalicelib.files import s3_gateway, store
 from chalicelib.files.models import File
 from chalicelib.files.service import deleting
 from chalicelib.jobs.models import Job, Step
 
 FILES_A_STEP = 10
+FOLDERS = ("files", "incoming", "exports")  # of the bucket, each with a folder for every tenant
 SYSTEM = {"type": "system", "id": "parley"}
 
 
 def delete_files(job: Job) -> Step:
     """Delete the next files of the conversation that the job's `conversation_id` names."""
     return _each(job, lambda file: deleting(file, SYSTEM), news=True)
+
+
+def delete_objects(job: Job) -> Step:
+    """Delete the next bytes of a tenant that is erased, and of its test data: a thousand objects a step."""
+    spaces = (job.tenant_id, job.tenant_id + TEST_SUFFIX)
+    prefixes = [f"{folder}/{space}/" for space in spaces for folder in FOLDERS]
+    number = int(job.cursor or 0)
+    number += s3_gateway.delete_some(prefixes[number])
+    return Step(finished=number == len(prefixes), cursor=str(number))
 
 
 def move_files(job: Job) -> Step:

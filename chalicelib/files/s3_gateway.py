@@ -109,6 +109,16 @@ def delete_all(prefix: str) -> None:
         _call("delete_object", Key=each["Key"])
 
 
+def delete_some(prefix: str) -> bool:
+    """Delete up to a thousand objects below a prefix; False if there are more."""
+    found = _call("list_objects_v2", Prefix=prefix, MaxKeys=1000)
+    if keys := [{"Key": each["Key"]} for each in found.get("Contents", [])]:
+        failed = _call("delete_objects", Delete={"Objects": keys, "Quiet": True}).get("Errors", [])
+        if failed:
+            raise UnavailableError
+    return not found.get("IsTruncated", False)
+
+
 def link(key: str, content_type: str, disposition: str, seconds: int) -> str:
     """Return an address that serves an object with this type and disposition for a while. No call."""
     headers = {"response-content-type": content_type, "response-content-disposition": disposition}

@@ -39,13 +39,14 @@ def find_all(tenant_id: str, file_ids: Iterable[str]) -> dict[str, File]:
 
 
 def creating(file: File) -> list[Write]:
-    """Return the writes of a new file that is not ready, and so in no list and no event."""
+    """Return the writes of a new file that is not ready, and so in no event and no list but of what waits."""
     rows = tenant_rows(file.tenant_id)
     full = rows.key(file.id, "due").pk
     due = {"p_pk": due_partition(full), "p_sk": f"{file.created_at + ORPHAN_MS:013d}"}
     item = {name: value for name, value in _item(file).items() if value is not None}
+    waits = {"a_pk": f"{rows.scope}#wait#{outbox.shard_of(file.id)}", "a_sk": file.id}
     return [
-        rows.putting(file.id, "meta", item | {"dpos": 0}, absent=True),
+        rows.putting(file.id, "meta", item | waits | {"dpos": 0}, absent=True),
         rows.putting(file.id, "due", due, absent=True),
     ]
 
@@ -82,7 +83,8 @@ def attaching(before: File, after: File) -> list[Write]:
 def burying(before: File, event: NewEvent, *, logged: bool) -> list[Write]:
     """Return the writes that leave nothing of a file but its place among its events, for as long as it is as read."""
     rows = tenant_rows(before.tenant_id)
-    changed: dict[str, Any] = dict.fromkeys([*_STORED, "a_pk", "a_sk"])
+    # What no event tells of stays in the list of what waits, for as long as its row is there.
+    changed: dict[str, Any] = dict.fromkeys([*_STORED, *(("a_pk", "a_sk") if logged else ())])
     changed |= {"pos": before.pos + 1, "gone": True, "exp": clock.now_s() + KEEP_DELETED_S}
     when = {"status": before.status, "conversation_id": before.conversation_id, "pos": before.pos}
     writes = [

@@ -8,6 +8,7 @@ from chalicelib.core import aws, clock, log
 from chalicelib.core.config import settings
 from chalicelib.core.table import GUARDS
 from chalicelib.core.version import VERSION
+from chalicelib.directory import service as directory
 from chalicelib.health.models import Check, Liveness, Readiness
 
 DEADLINE_S = 2.0
@@ -70,13 +71,35 @@ def _probes() -> dict[str, Probe]:
         wanted = {"QueueUrl": url, "AttributeNames": ["ApproximateNumberOfMessages"]}
         return lambda: aws.call("sqs", "get_queue_attributes", wanted)
 
-    return {
+    known = settings()
+    probes: dict[str, Probe] = {
         "table": lambda: GUARDS.get("health", "-"),
-        "events_queue": queue(settings().events_queue_url),
-        "mail_queue": queue(settings().mail_queue_url),
+        "events_queue": queue(known.events_queue_url),
+        "mail_queue": queue(known.mail_queue_url),
+        "reminders_queue": queue(known.reminders_queue_url),
+        "webhooks_queue": queue(known.webhooks_queue_url),
+        "files": lambda: aws.call("s3", "head_bucket", {"Bucket": known.files_bucket}),
+        "mail": _mail,
         # Past core.keyring, which would answer from memory for five minutes.
-        "secret": lambda: aws.call("secretsmanager", "get_secret_value", {"SecretId": settings().keys_secret}),
+        "secret": lambda: aws.call("secretsmanager", "get_secret_value", {"SecretId": known.keys_secret}),
     }
+    if known.billing:  # Stripe itself is not asked: nobody's chat waits for it
+        probes["billing_queue"] = queue(known.billing_queue_url)
+        probes["billing_secret"] = lambda: aws.call(
+            "secretsmanager", "get_secret_value", {"SecretId": known.stripe_secret}
+        )
+    if known.directory_table:
+        probes["directory"] = directory.ask
+    return probes
+
+
+class SendingPausedError(Exception):
+    """SES has stopped this account's mail, by itself or by somebody's hand."""
+
+
+def _mail() -> None:
+    if not aws.call("sesv2", "get_account", {})["SendingEnabled"]:
+        raise SendingPausedError
 
 
 def _since(begun: float) -> int:

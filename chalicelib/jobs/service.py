@@ -13,7 +13,8 @@ from dataclasses import replace
 from chalicelib.core import clock, fence, ids
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.http import Principal, Role
-from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
+from chalicelib.core.http.access import TenantSuspendedError
+from chalicelib.core.table import TEST_SUFFIX, ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import outbox
 from chalicelib.events.models import Event, NewEvent
 from chalicelib.jobs import store
@@ -25,6 +26,7 @@ _BEGINNINGS = {"job.created", "job.continued"}
 
 _stages: dict[str, tuple[Stage, ...]] = {}
 _scopes: dict[str, str] = {}  # of kinds that make a file: what an API key needs to get it
+_always_shown: set[str] = set()  # kinds that the people of a tenant see which is not active
 _links: list[Callable[[Job], str | None]] = []
 
 
@@ -36,6 +38,11 @@ def run_in_stages(kind: str, *stages: Stage) -> None:
 def makes_file(kind: str, scope: str) -> None:
     """Say that a kind of job makes a file, and which scope an API key needs to get it. Called from app.py."""
     _scopes[kind] = scope
+
+
+def show_always(kind: str) -> None:
+    """Let a kind of job be seen while its tenant is not active. Called from app.py."""
+    _always_shown.add(kind)
 
 
 def link_files_with(link: Callable[[Job], str | None]) -> None:
@@ -58,9 +65,9 @@ def starting(
     return job, [store.creating(job), *outbox.event_writes(rows, job.id, 0, [event])]
 
 
-def started(job: Job) -> None:
-    """Tell the dispatcher, after the commit, that there is work."""
-    outbox.notify(tenant_rows(job.tenant_id), job.id)
+def started(job: Job, *, delay_s: int = 0) -> None:
+    """Tell the dispatcher, after the commit, that there is work, for it to begin after up to 180 s."""
+    outbox.notify(tenant_rows(job.tenant_id), job.id, delay_s=delay_s)
 
 
 def keeping(job: Job, number: int, ids_: Sequence[str]) -> Write:
@@ -102,8 +109,13 @@ def get_job(tenant_id: str, job_id: str) -> Job:
 
 
 def show_job(tenant_id: str, job_id: str, caller: Principal) -> Job:
-    """Return a job with the link to its file, if the caller may have that; raises JobNotFoundError."""
+    """Return a job with the link to its file, if the caller may have that.
+
+    Raises JobNotFoundError, and TenantSuspendedError for all but the kinds that are shown always.
+    """
     found = get_job(tenant_id, job_id)
+    if tenant_id.removesuffix(TEST_SUFFIX) in caller.suspended and found.kind not in _always_shown:
+        raise TenantSuspendedError
     scope = _scopes.get(found.kind)
     if found.output is None or scope is None:
         return found

@@ -29,7 +29,7 @@ def take(notification: Notification) -> None:
     at = clock.to_ms(datetime.fromisoformat(notification.sent_at))
     for address in _addresses(details):
         store.stop(address, Stop(kind, at))
-        # Without the address: who knows it asks `python -m infra.allow_mail`.
+        # Without the address: who knows it asks `python -m parley allow-mail`.
         log.warning("mail_stopped", reason=kind, notification=notification.id)
 
 

@@ -65,8 +65,8 @@ def open_conversation(tenant_id: str, new: NewConversation) -> Opened:
     rows, known = tenant_rows(tenant_id), (_Contacts(tenant_id), Naming(tenant_id, new.actor))
 
     def attempt() -> Opened:
-        guard = _guard_name(new)
-        visitor_key, guard_key = visitors.visitor_key(tenant_id, new.visitor_id), rows.key(guard or "-", "-")
+        guard = _guard_place(new)
+        visitor_key, guard_key = visitors.visitor_key(tenant_id, new.visitor_id), rows.key(*(guard or ("-", "-")))
         widget_key = widgets.widget_key(tenant_id, new.at_widget or "-")
         plan_key = tenants.tenant_key(tenant_id)
         wanted = [visitor_key, *([guard_key] if guard else []), *([widget_key] if new.at_widget else [])]
@@ -164,7 +164,7 @@ def _with_first_message(new: NewConversation, opened: Opened) -> tuple[Opened, l
     return Opened(after, message), [*conversations.creating(after, new.actor), store.creating(message), *ties]
 
 
-def _guarding(rows: Rows, guard: str | None, seen: Item | None) -> Guarding:
+def _guarding(rows: Rows, guard: tuple[str, str] | None, seen: Item | None) -> Guarding:
     """Return what writes the guard of a new conversation: over one whose conversation is deleted, or where none is."""
 
     def write(conversation_id: str) -> list[Write]:
@@ -173,8 +173,8 @@ def _guarding(rows: Rows, guard: str | None, seen: Item | None) -> Guarding:
         now = clock.now_s()
         row = {"conv": conversation_id, "exp": now + REMEMBER_S}
         if seen:
-            return [rows.updating(guard, "-", set_=row, when={"conv": seen["conv"]})]
-        return [rows.putting(guard, "-", row, absent_or_expired_at=now)]
+            return [rows.updating(*guard, set_=row, when={"conv": seen["conv"]})]
+        return [rows.putting(*guard, row, absent_or_expired_at=now)]
 
     return write
 
@@ -190,11 +190,11 @@ def _opened_before(tenant_id: str, conversation_id: str, new: NewConversation) -
     return Opened(conversation, message) if message else None
 
 
-def _guard_name(new: NewConversation) -> str | None:
+def _guard_place(new: NewConversation) -> tuple[str, str] | None:
     if new.first is None or new.first.client_msg_id is None:
         return None
     text = f"{new.first.author.id}\x00{new.first.client_msg_id}"
-    return f"u#cmid#{new.visitor_id}#{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    return f"u#cmid#{new.visitor_id}", hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _cold(new: NewConversation, visitor: Visitor) -> Cold:

@@ -8,7 +8,7 @@ from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation, MergeInProgressError, RateConversation
 from chalicelib.core.errors import RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Raw, Request
-from chalicelib.core.http.access import OriginNotAllowedError
+from chalicelib.core.http.access import OriginNotAllowedError, TenantSuspendedError
 from chalicelib.core.http.schema import OMITTED, Email, Name
 from chalicelib.core.regions import WrongRegionError
 from chalicelib.messages import mailing, transcript
@@ -156,7 +156,7 @@ class Identify(Request):
     body=StartSession,
     answer=SessionOut,
     status=201,
-    errors=(OriginNotAllowedError, WidgetNotFoundError, WrongRegionError),
+    errors=(OriginNotAllowedError, TenantSuspendedError, WidgetNotFoundError, WrongRegionError),
 )
 def start_session(call: Call, body: StartSession) -> Session:
     """Begin or resume a visitor's session. The `Origin` must be one of the tenant's domains."""

@@ -67,6 +67,8 @@ def _mail(
         tenant, found = find_members(tenant_id, user_ids)
     except NotFoundError:
         return  # the tenant was erased meanwhile
+    if tenant.status != "active":
+        return
     for member in found:
         enqueue(
             Mail(

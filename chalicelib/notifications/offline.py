@@ -4,7 +4,7 @@ The address is what the visitor says it is. So such a mail holds nothing that th
 whoever gets it, and its link opens this visitor's own chat and no other.
 """
 
-from chalicelib.auth.visitor_tokens import VisitorClaims
+from chalicelib.auth.visitor_tokens import Admission, VisitorClaims
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation, ConversationNotFoundError
 from chalicelib.core import clock, ids, keyring, log, ratelimit
@@ -49,7 +49,10 @@ def page_of(conversation: Conversation, visitor: Visitor) -> str | None:
     widget_id = conversation.hot.widget_id or visitor.widget_id
     for url in dict.fromkeys([conversation.cold.page_url, visitor.page_url]):
         found = links.page_and_origin(url)
-        if found and widgets.admits(VisitorClaims(conversation.tenant_id, visitor.id, widget_id, found[1])):
+        if found is None:
+            continue
+        claims = VisitorClaims(conversation.tenant_id, visitor.id, widget_id, found[1])
+        if widgets.admits(claims) is Admission.ADMITTED:
             return found[0]
     return None
 

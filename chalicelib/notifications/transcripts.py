@@ -27,6 +27,8 @@ def send(event: Event) -> None:
         return
     visitor = visitors.find_visitor(event.tenant_id, conversation.hot.visitor_id)
     tenant = tenants.get_tenant(event.tenant_id)
+    if tenant.status != "active":
+        return
     language = event.data["language"] or language_for(visitor.locale if visitor else None, tenant.language)
     found = transcript_of(conversation, "de" if language == "de" else "en", "")
     everything = event.data["told"] == "everything"

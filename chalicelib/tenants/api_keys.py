@@ -34,7 +34,7 @@ from chalicelib.tenants.models import (
 from chalicelib.tenants.schemas import ApiKeyOut
 
 PREFIXES: dict[Mode, str] = {"live": "parley_live_", "test": "parley_test_"}
-_SECRET_BYTES = 24
+SECRET_BYTES = 24
 _NOTED_MS = 300_000  # how exact `last_used_at` is: a write for every request would cost more than the request
 
 
@@ -60,15 +60,15 @@ def create_key(
         tenant = store.get_tenant(tenant_id)
         if tenant.keys >= MAX_KEYS:
             raise KeyLimitError
-        key_id, secret, now = ids.new("key"), secrets.token_bytes(_SECRET_BYTES), clock.now_ms()
-        token = _token(mode, tenant_id, key_id, secret)
+        key_id, secret, now = ids.new("key"), secrets.token_bytes(SECRET_BYTES), clock.now_ms()
+        token = token_of(mode, tenant_id, key_id, secret)
         made = ApiKey(
             id=key_id,
             tenant_id=tenant_id,
             name=name,
             mode=mode,
             scopes=wanted,
-            hash=_hash(secret),
+            hash=hash_of(secret),
             created_by=actor.actor,
             created_at=now,
             updated_at=now,
@@ -139,11 +139,11 @@ def rotate_key(
         if expected_version not in {None, before.version}:
             raise PreconditionFailedError
         _must_hold(actor, before.scopes, before.expires_at)
-        secret, now = secrets.token_bytes(_SECRET_BYTES), clock.now_ms()
-        token = _token(before.mode, tenant_id, key_id, secret)
+        secret, now = secrets.token_bytes(SECRET_BYTES), clock.now_ms()
+        token = token_of(before.mode, tenant_id, key_id, secret)
         after = replace(
             before,
-            hash=_hash(secret),
+            hash=hash_of(secret),
             hint=token[-4:],
             previous_hash=before.hash if expire_previous_in else None,
             previous_until=now + 1000 * expire_previous_in if expire_previous_in else None,
@@ -212,11 +212,13 @@ def _future(moment: datetime | None) -> int | None:
     return clock.to_ms(moment)
 
 
-def _token(mode: Mode, tenant_id: str, key_id: str, secret: bytes) -> str:
+def token_of(mode: Mode, tenant_id: str, key_id: str, secret: bytes) -> str:
+    """Return a key as its holder has it."""
     return tokens.pack(PREFIXES[mode], ids.to_bytes(tenant_id), ids.to_bytes(key_id), secret)
 
 
-def _hash(secret: bytes) -> bytes:
+def hash_of(secret: bytes) -> bytes:
+    """Return what is stored of a secret."""
     # 192 random bits need no salt and no slow hash.
     return hashlib.sha256(secret).digest()
 
@@ -227,10 +229,10 @@ def authenticate_key(token: str) -> Principal:
     Raises UnauthenticatedError for one that is wrong, revoked or expired, WrongRegionError for another region's.
     """
     for mode, prefix in PREFIXES.items():
-        if parts := tokens.unpack(prefix, token, 16, 16, _SECRET_BYTES):
+        if parts := tokens.unpack(prefix, token, 16, 16, SECRET_BYTES):
             tenant_id = ids.from_bytes("tn", parts[0])
             regions.require_home(tenant_id)
-            key = key_store.find_key(tenant_id, ids.from_bytes("key", parts[1]))
+            key, status = key_store.find_key_and_status(tenant_id, ids.from_bytes("key", parts[1]))
             now = clock.now_ms()
             if key is None or key.mode != mode or not _works(key, parts[2], now):
                 break
@@ -241,6 +243,7 @@ def authenticate_key(token: str) -> Principal:
                 name=key.name,
                 author_name=key.author_name or "",
                 memberships={key.tenant_id: Role.ADMIN},
+                suspended=frozenset() if status == "active" else frozenset({key.tenant_id}),
                 scopes=key.scopes,
                 test_mode=mode == "test",
                 expires_at=_end(key, parts[2]),
@@ -251,7 +254,7 @@ def authenticate_key(token: str) -> Principal:
 def _works(key: ApiKey, secret: bytes, now: int) -> bool:
     if key.expires_at is not None and key.expires_at <= now:
         return False
-    found = _hash(secret)
+    found = hash_of(secret)
     if hmac.compare_digest(found, key.hash):
         return True
     overlapping = key.previous_hash is not None and (key.previous_until or 0) > now
@@ -259,7 +262,7 @@ def _works(key: ApiKey, secret: bytes, now: int) -> bool:
 
 
 def _end(key: ApiKey, secret: bytes) -> int | None:
-    overlap = None if hmac.compare_digest(_hash(secret), key.hash) else key.previous_until
+    overlap = None if hmac.compare_digest(hash_of(secret), key.hash) else key.previous_until
     return min((end for end in (key.expires_at, overlap) if end is not None), default=None)
 
 

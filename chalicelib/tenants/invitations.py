@@ -8,6 +8,7 @@ from chalicelib.core import clock, ids, keyring, ratelimit, regions, tokens
 from chalicelib.core.config import settings
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.http import Page, PageQuery, Principal, Role
+from chalicelib.core.http.access import TenantSuspendedError
 from chalicelib.core.http.pages import page_of
 from chalicelib.core.table import Write, retrying
 from chalicelib.events.models import NewEvent
@@ -164,7 +165,8 @@ def _mac(invitation: Invitation) -> bytes:
 def find_invitation(token: str) -> OpenInvitation:
     """Return the pending invitation that a link's token proves. One read; none for a token we never made.
 
-    Raises InvitationNotFoundError, InvitationAcceptedError, InvitationExpiredError or WrongRegionError.
+    Raises InvitationNotFoundError, InvitationAcceptedError, InvitationExpiredError, TenantSuspendedError or
+    WrongRegionError.
     """
     parts = tokens.unpack(PREFIX, token, 16, 16, _MAC_BYTES)
     if parts is None:
@@ -177,6 +179,8 @@ def find_invitation(token: str) -> OpenInvitation:
         raise InvitationNotFoundError(param="token") from None
     if found is None or not hmac.compare_digest(parts[2], _mac(found)) or found.outcome == "revoked":
         raise InvitationNotFoundError(param="token")
+    if tenant.status != "active":
+        raise TenantSuspendedError
     if found.outcome == "accepted":
         raise InvitationAcceptedError
     if found.expires_at <= clock.now_ms():

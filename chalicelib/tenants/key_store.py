@@ -2,7 +2,8 @@
 
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, Write, run, tenant_rows
-from chalicelib.tenants.models import MAX_KEYS, ApiKey
+from chalicelib.tenants import store
+from chalicelib.tenants.models import MAX_KEYS, ApiKey, Status
 
 
 def key_from_item(tenant_id: str, row: Item) -> ApiKey:
@@ -49,6 +50,14 @@ def find_key(tenant_id: str, key_id: str) -> ApiKey | None:
     """Read a key, consistently: a revoked one must not go on working."""
     row = tenant_rows(tenant_id).get("key", key_id, consistent=True)
     return key_from_item(tenant_id, row) if row else None
+
+
+def find_key_and_status(tenant_id: str, key_id: str) -> tuple[ApiKey | None, Status]:
+    """Read a key as it is now, and whether its tenant is active. One call."""
+    rows = tenant_rows(tenant_id)
+    key, tenant = rows.key("key", key_id), store.tenant_key(tenant_id)
+    found = rows.batch_get([key, tenant])
+    return key_from_item(tenant_id, found[key]) if key in found else None, store.status_of(found.get(tenant, {}))
 
 
 def list_keys(tenant_id: str) -> list[ApiKey]:

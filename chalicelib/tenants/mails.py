@@ -20,7 +20,12 @@ def on_event(event: Event) -> None:
         tenant, invitation = store.find_invitation(event.tenant_id, event.data["id"])
     except NotFoundError:
         return
-    if invitation is None or invitation.outcome != "pending" or invitation.expires_at <= clock.now_ms():
+    if (
+        tenant.status != "active"
+        or invitation is None
+        or invitation.outcome != "pending"
+        or invitation.expires_at <= clock.now_ms()
+    ):
         return
     link = f"{settings().api_url}/auth/accept-invite?token={invitations.token_of(invitation)}"
     params = {"link": link, "tenant": tenant.name, "role": invitation.role.label}

@@ -10,6 +10,7 @@ from chalicelib.core.http import Principal, Role
 
 Language = Literal["en", "de"]
 Mode = Literal["live", "test"]
+Status = Literal["active", "suspended", "erasing"]
 
 MAX_MEMBERS = 500  # of one tenant, those invited included
 MAX_KEYS = 100  # of one tenant
@@ -50,6 +51,7 @@ class Tenant:
     keys: int = 0
     pos: int = 0  # of its last event; every change below it is conditioned on this
     limits: Limits = Limits()
+    status: Status = "active"  # no credential works unless it is
 
 
 @frozen
@@ -60,6 +62,7 @@ class Person:
     email: str
     name: str | None
     memberships: Mapping[str, Role] = field(default_factory=dict)  # by tenant
+    suspended: frozenset[str] = frozenset()  # those of these tenants that are not active
 
 
 @frozen

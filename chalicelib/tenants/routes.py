@@ -6,7 +6,8 @@ from chalicelib.core.http.access import InsufficientRoleError
 from chalicelib.core.http.pages import page_of
 from chalicelib.directory.models import SlugTakenError
 from chalicelib.events.models import Event
-from chalicelib.tenants import api_keys, audit, invitations, members, service
+from chalicelib.jobs.models import Job, JobOut
+from chalicelib.tenants import api_keys, audit, erasing, invitations, members, service
 from chalicelib.tenants.models import (
     AlreadyInvitedError,
     AlreadyMemberError,
@@ -33,6 +34,7 @@ from chalicelib.tenants.schemas import (
     CreateApiKey,
     CreatedTenantOut,
     CreateTenant,
+    EraseTenant,
     InvitationOut,
     InviteMember,
     IssuedKeyOut,
@@ -87,6 +89,24 @@ def get_tenant(_call: Call, tenant_id: str) -> Tenant:
 def update_tenant(call: Call, body: UpdateTenant, tenant_id: str) -> Tenant:
     """Update a tenant's settings."""
     return service.update_tenant(tenant_id, call.principal, body.given(), expected_version=call.if_match)
+
+
+@api.delete(
+    "/v1/tenants/{tenant_id}",
+    role=Role.OWNER,
+    fresh=True,
+    while_suspended=True,
+    body=EraseTenant,
+    answer=JobOut,
+    status=202,
+)
+def erase_tenant(call: Call, body: EraseTenant, tenant_id: str) -> Job:
+    """Erase a tenant with all its data, for good. From now on nothing of it works, and nothing stops that.
+
+    The work begins after three minutes. `GET /v1/jobs/{job_id}` tells owners how far it is; when it is done, the tenant
+    answers 404.
+    """
+    return erasing.start_erasing(tenant_id, call.principal.actor, body.confirm)
 
 
 @api.get("/v1/tenants/{tenant_id}/members", scope="members:read", query=PageQuery, answer=MemberOut, paged=True)

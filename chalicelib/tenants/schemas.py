@@ -18,6 +18,7 @@ from chalicelib.tenants.models import (
     Member,
     Mode,
     MyTenant,
+    Status,
     Tenant,
 )
 
@@ -53,6 +54,12 @@ class UpdateTenant(Request):
     name: Name = Field(default_factory=str)
     slug: Slug = Field(default_factory=str)
     language: Language = Field(default_factory=lambda: "en")
+
+
+class EraseTenant(Request):
+    """A word that nobody says by mistake."""
+
+    confirm: str = Field(max_length=100, description="The tenant's slug.", examples=["example-gmbh"])
 
 
 class InviteMember(Request):
@@ -107,6 +114,7 @@ class TenantOut(Response):
     name: str
     slug: str
     language: Language
+    status: Status = Field(description="Unless it is `active`, every credential of the tenant is refused.")
     created_at: Timestamp
     updated_at: Timestamp
 

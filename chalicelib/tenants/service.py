@@ -37,7 +37,9 @@ from chalicelib.tenants.store import (
     changing_person,
     find_for_change,
     find_limits,
+    find_tenant_id,
     get_tenant,
+    is_active,
     is_member,
     limits_of,
     list_tenants,
@@ -63,8 +65,10 @@ __all__ = [
     "find_for_change",
     "find_invitation",
     "find_limits",
+    "find_tenant_id",
     "get_person",
     "get_tenant",
+    "is_active",
     "is_member",
     "limits_of",
     "list_admins",
@@ -107,6 +111,11 @@ def also_create(starter: Starter) -> None:
     _starters.append(starter)
 
 
+def starting(tenant: Tenant, domain: str | None) -> list[Started]:
+    """Return what the slices above add to a new tenant."""
+    return [starter(tenant, domain) for starter in _starters]
+
+
 def create_tenant(
     user_id: str, name: str, *, slug: str | None = None, language: Language = "en", domain: str | None = None
 ) -> CreatedTenant:
@@ -140,7 +149,7 @@ def _create(person: Person, name: str, slug: str, language: Language, domain: st
     tenant = Tenant(regions.new_id("tn"), name, slug, language, now, now)
     owner = Member(person.user_id, person.email, person.name, Role.OWNER, now)
     directory.claim_slug(slug, tenant.id, tenant.pos)
-    started = [starter(tenant, domain) for starter in _starters]
+    started = starting(tenant, domain)
     tenant = replace(tenant, limits=next((each.limits for each in started if each.limits), tenant.limits))
     actor = {"type": "user", "id": person.user_id}
     events = [

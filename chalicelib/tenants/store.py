@@ -12,10 +12,22 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import NotFoundError
 from chalicelib.core.http import Role
 from chalicelib.core.items import Item
-from chalicelib.core.table import GUARDS, TEST_SUFFIX, USERS, Key, Write, batch_get, live, tenant_rows
+from chalicelib.core.table import (
+    GUARDS,
+    TEST_SUFFIX,
+    USERS,
+    ConditionFailedError,
+    Key,
+    StaleError,
+    Write,
+    batch_get,
+    live,
+    run,
+    tenant_rows,
+)
 from chalicelib.events import outbox
 from chalicelib.events.models import Event, NewEvent, event_from_item
-from chalicelib.tenants.models import Invitation, Limits, Member, Person, Tenant
+from chalicelib.tenants.models import Invitation, Limits, Member, Person, Status, Tenant
 
 AGGREGATE = "tenant"
 KEEP_CLOSED_S = 30 * 86_400  # how long a link says "accepted already" rather than "no such invitation"
@@ -46,7 +58,19 @@ def tenant_from_item(tenant_id: str, row: Item | None) -> Tenant:
         keys=row["keys"],
         pos=row["pos"],
         limits=limits_of(row),
+        status=status_of(row),
     )
+
+
+def status_of(row: Item) -> Status:
+    """Read whether a tenant is active. Nothing is stored of one that is."""
+    found: Status = row.get("off", "active")
+    return found
+
+
+def is_active(row: Item | None) -> bool:
+    """Tell whether the tenant whose row this is may be used: it is there, and neither suspended nor being erased."""
+    return row is not None and status_of(row) == "active"
 
 
 def limits_of(row: Item | None) -> Limits:
@@ -116,6 +140,12 @@ def find_limits(tenant_id: str) -> tuple[Limits, int | None]:
 def claiming_slug(slug: str, tenant_id: str) -> Write:
     """Return the write that makes a slug this tenant's; its condition fails when it is another's."""
     return GUARDS.putting(f"slug#{slug}", "-", {"tenant": tenant_id}, absent=True)
+
+
+def find_tenant_id(slug: str) -> str | None:
+    """Return the tenant that has a slug in this region. One call."""
+    row = GUARDS.get(f"slug#{slug}", "-")
+    return row["tenant"] if row else None
 
 
 def releasing_slug(slug: str, tenant_id: str) -> Write:
@@ -231,6 +261,32 @@ def leaving(tenant_id: str, member: Member) -> list[Write]:
     ]
 
 
+def marking(person: Person, tenant_id: str, *, suspended: bool) -> Write:
+    """Return the write that tells the authorizer, by the person's row, whether one of their tenants is active."""
+    after = person.suspended | {tenant_id} if suspended else person.suspended - {tenant_id}
+    when = {"off": person.suspended or None}
+    return USERS.updating(person.user_id, "person", set_={"off": after or None}, when=when, exists=True)
+
+
+def forget_tenant(user_id: str, tenant_id: str) -> None:
+    """Let a person belong to a tenant no more, if they do. A read and a write; raises StaleError."""
+    person = find_person(user_id)
+    if person is None:
+        return
+    changed = {f"in.{tenant_id}": None, "off": (person.suspended - {tenant_id}) or None}
+    when = {"off": person.suspended or None}
+    try:
+        run(USERS.updating(user_id, "person", set_=changed, when=when, exists=True))
+    except ConditionFailedError:
+        raise StaleError from None
+
+
+def find_persons(user_ids: Sequence[str]) -> list[Person]:
+    """Read people. One call per hundred."""
+    found = USERS.batch_get([person_key(user_id) for user_id in user_ids])
+    return [person for row in found.values() if (person := person_from_item(row))]
+
+
 def invitation_from_item(tenant_id: str, row: Item) -> Invitation:
     """Read an invitation's row, pending or closed."""
     return Invitation(
@@ -314,7 +370,7 @@ def person_from_item(row: Item | None) -> Person | None:
         return None
     user_id = row["pk"].partition("#")[2]
     memberships = {tenant_id: Role.named(role) for tenant_id, role in row["in"].items()}
-    return Person(user_id, row["email"], row.get("name"), memberships)
+    return Person(user_id, row["email"], row.get("name"), memberships, frozenset(row.get("off", ())))
 
 
 def find_person(user_id: str) -> Person | None:

@@ -22,6 +22,8 @@ def on_event(event: Event) -> None:
         tenant = tenants.get_tenant(event.tenant_id)
     except NotFoundError:
         return  # deleted meanwhile
+    if tenant.status != "active":
+        return
     params = {
         "tenant": tenant.name,
         "webhook": event.data["id"],

@@ -11,15 +11,16 @@ A delivery that is not done is in the `pending` index, `W#<shard>`, by the time 
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
 from chalicelib.core import clock, table
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source
-from chalicelib.core.table import Key, Write, live, tenant_rows
+from chalicelib.core.table import TEST_SUFFIX, Key, Write, live, tenant_rows
 from chalicelib.tenants import service as tenants
+from chalicelib.tenants.partitions import Traces
 from chalicelib.webhooks.models import MAX_ENDPOINTS, Attempt, Delivery, Endpoint
 
 ENDPOINTS = "whk"
@@ -96,6 +97,11 @@ def count_endpoints(tenant_id: str) -> int:
     return int((tenant_rows(tenant_id).get("quota", ENDPOINTS) or {"n": 0})["n"])
 
 
+def traces(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return the endpoints whose deliveries stand beside them."""
+    return Traces(ids=[row["sk"] for row in found])
+
+
 def taking_quota(tenant_id: str, allowed: int) -> Write:
     """Return the write that counts one more endpoint, as long as there is room."""
     return tenant_rows(tenant_id).updating("quota", ENDPOINTS, add={"n": 1}, at_most={"n": allowed - 1})
@@ -131,15 +137,18 @@ def find_delivery(tenant_id: str, endpoint_id: str, ulid: str) -> Delivery | Non
     return delivery_from_item(row) if live(row, clock.now_s()) and row else None
 
 
-def read_for_attempt(key: Key) -> tuple[Endpoint | None, Item, Delivery | None]:
-    """Read a delivery, its endpoint, and the state of sending there, as they are now. One call."""
+def read_for_attempt(key: Key) -> tuple[Endpoint | None, Item, Delivery | None, bool]:
+    """Read a delivery, its endpoint, the state of sending there, and whether the tenant is active, now. One call."""
     rows, endpoint_id = table.rows_of(key.pk), key.pk.partition("#")[2]
+    tenant = tenants.tenant_key(rows.scope.removesuffix(TEST_SUFFIX))
     keys = [rows.key(ENDPOINTS, endpoint_id), rows.key(endpoint_id, STATE), key]
-    endpoint, state, delivery = (rows.batch_get(keys, consistent=True).get(key) for key in keys)
+    found = table.batch_get([*keys, tenant])
+    endpoint, state, delivery = (found.get(key) for key in keys)
     return (
         endpoint_from_item(endpoint) if endpoint else None,
         state or {},
         delivery_from_item(delivery) if delivery else None,
+        tenants.is_active(found.get(tenant)),
     )
 
 

@@ -26,6 +26,7 @@ GIVES_UP_AFTER_MS = 5 * DAY_MS
 MAX_DELAY_S = 900  # SQS's own
 TOLERANCE_MS = 1_500  # SQS delays in whole seconds, and clocks differ
 CLAIMED_MS = 300_000  # how long a swept delivery is left to the queue
+SUSPENDED_MS = 3_600_000  # between two looks whether a tenant is active again
 SWEEP_SECONDS = 45.0  # of the minute until the next one
 MAX_TEXT = 65_536  # bytes of an answer that are kept
 
@@ -46,11 +47,14 @@ def send(message: str) -> None:
     A crash between the receiver's answer and our record sends it again, with the same `webhook-id`.
     """
     key, refusals = store.from_message(message)
-    endpoint, state, delivery = store.read_for_attempt(key)
+    endpoint, state, delivery, active = store.read_for_attempt(key)
     now = clock.now_ms()
     if delivery is None or delivery.status != "pending" or delivery.due_at is None:
         return
     if delivery.due_at > now + TOLERANCE_MS or delivery.lease > now:
+        return
+    if not active:  # kept for when the tenant is active again
+        _change(delivery, replace(delivery, due_at=now + SUSPENDED_MS, lease=0))
         return
     if endpoint is None or endpoint.status != "enabled":
         _change(delivery, replace(delivery, status="canceled", due_at=None, lease=0))

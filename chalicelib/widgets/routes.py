@@ -1,7 +1,7 @@
 """`/v1/widgets`, `/v1/domains` and the configuration that the widget itself reads."""
 
 from chalicelib.core.http import Api, Call, Page, PageQuery, Role
-from chalicelib.core.http.access import OriginNotAllowedError
+from chalicelib.core.http.access import OriginNotAllowedError, TenantSuspendedError
 from chalicelib.core.regions import WrongRegionError
 from chalicelib.widgets import identity, service
 from chalicelib.widgets.models import (
@@ -132,7 +132,7 @@ def remove_domain(call: Call, domain_id: str) -> None:
     "/widget/v1/configuration/{client_token}",
     public=True,
     answer=ConfigurationOut,
-    errors=(OriginNotAllowedError, WrongRegionError),
+    errors=(OriginNotAllowedError, TenantSuspendedError, WrongRegionError),
 )
 def get_configuration(call: Call, client_token: str) -> Widget:
     """Read what a widget needs to show itself. The page's `Origin` must be among the tenant's domains."""

@@ -5,12 +5,12 @@ from dataclasses import replace
 from hmac import compare_digest
 from typing import Any
 
-from chalicelib.auth.visitor_tokens import VisitorClaims
+from chalicelib.auth.visitor_tokens import Admission, VisitorClaims
 from chalicelib.core import clock, ids, regions
 from chalicelib.core.config import settings
 from chalicelib.core.errors import PreconditionFailedError
 from chalicelib.core.http import Page, PageQuery
-from chalicelib.core.http.access import OriginNotAllowedError
+from chalicelib.core.http.access import OriginNotAllowedError, TenantSuspendedError
 from chalicelib.core.http.pages import page_of
 from chalicelib.core.items import Item
 from chalicelib.core.table import NOTHING, TEST_SUFFIX, ConditionFailedError, Key, StaleError, Write, retrying
@@ -41,8 +41,8 @@ Actor = dict[str, str]
 def open_site(client_token: str, origin: str) -> Site:
     """Return the widget that a public token names, for a page at `origin`. One read; none for a mistyped token.
 
-    Raises WidgetNotFoundError, WrongRegionError, and OriginNotAllowedError when the tenant does not allow pages of that
-    origin.
+    Raises WidgetNotFoundError, WrongRegionError, OriginNotAllowedError when the tenant does not allow pages of that
+    origin, and TenantSuspendedError.
     """
     named = read_client_token(client_token)
     if named is None:
@@ -50,19 +50,23 @@ def open_site(client_token: str, origin: str) -> Site:
     tenant_space, widget_id = named
     regions.require_home(tenant_space.removesuffix(TEST_SUFFIX))
     domains = admitting_domains(origin, allow_loopback=settings().allow_loopback_domains)
-    widget, allowed = store.find_widget_and_domains(tenant_space, widget_id, domains)
+    widget, allowed, active = store.find_widget_and_domains(tenant_space, widget_id, domains)
     if widget is None or not compare_digest(widget.client_token, client_token):
         raise WidgetNotFoundError
     if not allowed:
         raise OriginNotAllowedError
+    if not active:
+        raise TenantSuspendedError
     return Site(tenant_space, widget)
 
 
-def admits(visitor: VisitorClaims) -> bool:
+def admits(visitor: VisitorClaims) -> Admission:
     """Tell whether a visitor's token is for a widget and a site that the tenant still has. One read."""
     domains = admitting_domains(visitor.origin, allow_loopback=settings().allow_loopback_domains)
-    widget, allowed = store.find_widget_and_domains(visitor.tenant_space, visitor.widget_id, domains)
-    return widget is not None and bool(allowed)
+    widget, allowed, active = store.find_widget_and_domains(visitor.tenant_space, visitor.widget_id, domains)
+    if widget is None or not allowed:
+        return Admission.REFUSED
+    return Admission.ADMITTED if active else Admission.SUSPENDED
 
 
 def find_widget(tenant_id: str, widget_id: str) -> Widget | None:

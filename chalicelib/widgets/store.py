@@ -5,8 +5,9 @@ from dataclasses import fields
 from typing import Any
 
 from chalicelib.core.items import Item
-from chalicelib.core.table import Key, Write, tenant_rows
+from chalicelib.core.table import TEST_SUFFIX, Key, Write, batch_get, tenant_rows
 from chalicelib.tenants import service as tenants
+from chalicelib.tenants.partitions import Traces
 from chalicelib.widgets.models import MAX_DOMAINS, MAX_WIDGETS, Domain, Widget
 
 WIDGETS = "wgt"
@@ -43,14 +44,15 @@ def list_widgets(tenant_id: str) -> list[Widget]:
 
 def find_widget_and_domains(
     tenant_id: str, widget_id: str, domains: Sequence[str]
-) -> tuple[Widget | None, frozenset[str]]:
-    """Read a widget, and which of `domains` the tenant allows, in one call."""
+) -> tuple[Widget | None, frozenset[str], bool]:
+    """Read a widget, which of `domains` the tenant allows, and whether the tenant is active, in one call."""
     rows = tenant_rows(tenant_id)
-    key = rows.key(WIDGETS, widget_id)
+    key, tenant = rows.key(WIDGETS, widget_id), tenants.tenant_key(tenant_id.removesuffix(TEST_SUFFIX))
     guards = {rows.key(_guard_pk(domain), "-"): domain for domain in domains}
-    found = rows.batch_get([key, *guards])
+    found = batch_get([key, tenant, *guards])
     widget = widget_from_item(found[key]) if key in found else None
-    return widget, frozenset(domain for guard, domain in guards.items() if guard in found)
+    allowed = frozenset(domain for guard, domain in guards.items() if guard in found)
+    return widget, allowed, tenants.is_active(found.get(tenant))
 
 
 def putting_widget(widget: Widget) -> Write:
@@ -96,6 +98,12 @@ def deleting_domain(domain: Domain) -> list[Write]:
     """Return the deletion of a domain and of its guard."""
     rows = tenant_rows(domain.tenant_id)
     return [rows.deleting(DOMAINS, domain.id, exists=True), rows.deleting(_guard_pk(domain.domain), "-")]
+
+
+def traces(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return the guards of domains, and the lists of widgets."""
+    guards = [(_guard_pk(row["domain"]), "-") for row in found if "domain" in row]
+    return Traces(guards, ids=[row["sk"] for row in found if "domain" not in row])
 
 
 def taking_quota(tenant_id: str, kind: str) -> Write:

@@ -2,15 +2,15 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-from infra.create_owner import main
+from tests.support.operator import parley
 from tests.support.people import logged_in, mails_to, new_email
 from tests.support.queues import drain
 
 
-def test_the_link_it_prints_sets_the_password_of_an_owner(client, services, capsys):
+def test_the_link_it_prints_sets_the_password_of_an_owner(client, services):
     email = new_email()
-    assert main(["--email", email.upper(), "--name", "Ada", "--tenant", "Acme"]) == 0
-    link = urlsplit(capsys.readouterr().out.splitlines()[-1])
+    done = parley("create-owner", "--email", email.upper(), "--name", "Ada", "--tenant", "Acme")
+    link = urlsplit(done.out.splitlines()[-1])
     assert (link.netloc, link.path) == ("api.test", "/auth/reset-password")
     body = {"token": parse_qs(link.query)["token"][0], "password": "first password"}
     assert client.post("/v1/auth/reset-password", body).status == 200
@@ -23,12 +23,12 @@ def test_the_link_it_prints_sets_the_password_of_an_owner(client, services, caps
 
 def test_until_then_no_password_is_theirs(client, services):
     email = new_email()
-    assert main(["--email", email]) == 0
+    parley("create-owner", "--email", email)
     assert client.post("/v1/auth/login", {"email": email, "password": "None"}).code == "invalid_credentials"
 
 
-def test_it_refuses_what_it_cannot_make(services, capsys):
+def test_it_refuses_what_it_cannot_make(services):
     email = new_email()
-    assert main(["--email", email]) == 0
-    assert main(["--email", email]) == 1
-    assert main(["--email", "not an address"]) == 2
+    parley("create-owner", "--email", email)
+    assert "has an account" in parley("create-owner", "--email", email, code=1).err
+    assert "not an e-mail address" in parley("create-owner", "--email", "not an address", code=2).err

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("services")
 
 def test_an_api_key():
     secret = bytes(range(24))
-    assert api_keys._token("live", TENANT, "key_01JB3D2N6T8V4W5X7Y9Z0A1B2H", secret) == KEY
+    assert api_keys.token_of("live", TENANT, "key_01JB3D2N6T8V4W5X7Y9Z0A1B2H", secret) == KEY
     assert (tokens.unpack(api_keys.PREFIXES["live"], KEY, 16, 16, 24) or ())[2] == secret
 
 

@@ -13,9 +13,9 @@ from cryptography.exceptions import InvalidTag
 from chalicelib.auth import totp
 from chalicelib.core import ratelimit
 from chalicelib.core.table import USERS
-from infra.remove_totp import main as remove_totp
 from tests.support.client import Answer, Client
 from tests.support.clocks import later
+from tests.support.operator import parley
 from tests.support.people import PASSWORD, link_token, logged_in, mails_to, signed_in
 from tests.support.queues import drain
 from tests.support.tenants import anonymous, new_key, new_tenant
@@ -256,12 +256,12 @@ class TestRecoveryCodes:
 
 
 class TestOperator:
-    def test_who_has_lost_both_is_let_in_again(self, client, services, ada, capsys):
-        assert remove_totp(["--email", ada.email.upper()]) == 0
+    def test_who_has_lost_both_is_let_in_again(self, client, services, ada):
+        assert "say --yes" in parley("remove-totp", "--email", ada.email, code=2).err
+        parley("remove-totp", "--email", ada.email.upper(), "--yes")
         assert log_in(client, ada).status == 200
-        assert remove_totp(["--email", ada.email]) == 1
-        assert remove_totp(["--email", "nobody@example.com"]) == 1
-        assert "no account" in capsys.readouterr().err
+        assert "no second factor" in parley("remove-totp", "--email", ada.email, "--yes", code=1).err
+        assert "no account" in parley("remove-totp", "--email", "nobody@example.com", "--yes", code=1).err
         drain(services)
 
 

@@ -20,7 +20,7 @@ from tests.support.identity import new_secret, prove, proven, signed
 from tests.support.queues import drain
 from tests.support.stripe import URLS, till_with_account
 from tests.support.tags import TAGS, TEAMS, new_tag, new_team
-from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_user
+from tests.support.tenants import Organisation, anonymous, invitation_token, invite, new_member, new_tenant, new_user
 from tests.support.webhooks import PUBLIC_URL, WEBHOOKS
 
 Send = Callable[[], Answer]
@@ -225,6 +225,12 @@ def _accept(world: World) -> Send:
 def _create_tenant(_world: World) -> Send:
     someone = new_user()
     return lambda: someone.client.post("/v1/tenants", {"name": "Acme", "domain": "www.example.com"})
+
+
+def _erase(_world: World) -> Send:
+    tenant = new_tenant()
+    body = {"confirm": tenant.created["slug"]}
+    return lambda: tenant.owner.client.send("DELETE", tenant.url, body)
 
 
 def _invite(world: World) -> Send:
@@ -634,6 +640,8 @@ REQUESTS: dict[str, Prepare] = {
     "GET /v1/tenants": _v1("GET", "/v1/tenants"),
     "GET /v1/tenants/{tenant_id}": _as_owner("GET", ""),
     "PATCH /v1/tenants/{tenant_id}": _as_owner("PATCH", "", {"name": "New"}),
+    # Without the right word: others need the tenant. With it: in MORE.
+    "DELETE /v1/tenants/{tenant_id}": _as_owner("DELETE", "", {"confirm": "another-slug"}),
     "GET /v1/tenants/{tenant_id}/members": _as_owner("GET", "/members"),
     "POST /v1/tenants/{tenant_id}/members": _invite,
     "PATCH /v1/tenants/{tenant_id}/members/{member_id}": _on_member("PATCH", {"role": "admin"}),
@@ -818,6 +826,7 @@ def _by_word(world: World) -> Send:
 
 MORE: dict[str, Prepare] = {  # other ways to use a route that cost something else
     **MORE_OF_ACCOUNT,
+    "DELETE /v1/tenants/{tenant_id} (confirmed)": _erase,
     "POST /widget/v1/sessions (resumed)": _resume,
     "POST /widget/v1/sessions (from a mail)": _resume_from_mail,
     "GET /v1/conversations (all)": _v1("GET", "/v1/conversations"),

@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.core import aws
 from tests.budgets.requests import MORE, REQUESTS, World
+from tests.matrix.policy import UNCONFIRMED
 from tests.support import client as client_module
 from tests.support.aws import Services, install
 from tests.support.chats import new_chat, new_site
@@ -68,6 +69,8 @@ BUDGETS = {
     "GET /v1/tenants": "2 batch_get",
     "GET /v1/tenants/{tenant_id}": "1 get",
     "PATCH /v1/tenants/{tenant_id}": "1 get, 1 send, 1 transact",
+    "DELETE /v1/tenants/{tenant_id}": "1 batch_get, 1 get",
+    "DELETE /v1/tenants/{tenant_id} (confirmed)": "1 batch_get, 1 get, 2 send, 1 transact",
     "GET /v1/tenants/{tenant_id}/members": "1 query",
     "POST /v1/tenants/{tenant_id}/members": "1 batch_get, 1 get, 1 query, 1 send, 1 transact, 2 update",
     "PATCH /v1/tenants/{tenant_id}/members/{member_id}": "2 batch_get, 1 send, 1 transact",
@@ -223,7 +226,7 @@ BUDGETS = {
     "GET /v1/events/schemas/{event_type}": "",
     "GET /health": "",
     "GET /v1/regions": "",
-    "GET /health/ready": "1 get, 2 get_queue_attributes",
+    "GET /health/ready": "1 get, 4 get_queue_attributes, 1 head_bucket, 1 get_account",
     "GET /v1/openapi.json": "",
     "GET /docs": "",
     "POST /v1/auth/login (code)": "1 delete, 2 get, 1 put, 3 update",
@@ -294,7 +297,7 @@ def calls_of(world: World, name: str) -> Counter[str]:
     drain(world.services)
     world.services.reset()
     answer = send()
-    assert 200 <= answer.status < 400, answer
+    assert 200 <= answer.status < 400 or name in UNCONFIRMED, answer
     # The secret is read once in five minutes.
     return Counter(SHORT.get(operation, operation) for service, operation in world.services.calls if service != SECRETS)
 

@@ -5,10 +5,10 @@ import pytest
 from chalicelib.conversations.reindexing import start_indexing
 from chalicelib.core import ids
 from chalicelib.core.table import run, tenant_rows
-from infra import search_index
 from tests.support.answers import rows
 from tests.support.chats import new_chat, new_site
 from tests.support.crashes import AFTER, Scenario, enumerated
+from tests.support.operator import parley
 from tests.support.queues import drain
 from tests.support.tenants import Organisation
 
@@ -52,12 +52,12 @@ def test_every_conversation_is_found_again(services, tenant):
     assert by(tenant, "%2317") == {found[16]}
 
 
-def test_an_operator_starts_it_for_tenants_that_are_there(services, tenant, capsys):
+def test_an_operator_starts_it_for_tenants_that_are_there(services, tenant):
     found, stranger = old_ones(tenant, 1), ids.new("tn")
-    assert search_index.main([tenant.id, stranger]) == 1
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"{tenant.id}  job_")
-    assert second == f"{stranger}  there is no such tenant"
+    done = parley("search-index", tenant.created["slug"], stranger, "--json", code=1)
+    (row,) = done.json["data"]
+    assert (row["tenant_id"], row["job_id"][:4]) == (tenant.id, "job_")
+    assert stranger in done.err
     drain(services)
     assert by(tenant, "zebra") == set(found)
 

@@ -123,7 +123,7 @@ class TestTokens:
     @tried(100)
     @given(ulids, ulids, st.binary(min_size=24, max_size=24), st.sampled_from(["live", "test"]))
     def test_an_api_key_names_its_tenant_itself_and_its_mode(self, tenant, key, secret, mode):
-        token = api_keys._token(mode, f"tn_{tenant}", f"key_{key}", secret)
+        token = api_keys.token_of(mode, f"tn_{tenant}", f"key_{key}", secret)
         assert token.startswith(f"parley_{mode}_")
         found = tokens.unpack(api_keys.PREFIXES[mode], token, 16, 16, 24)
         assert found

@@ -13,12 +13,12 @@ from chalicelib.directory import service, store
 from chalicelib.directory.models import SlugTakenError
 from chalicelib.directory.store import UNSETTLED_S
 from chalicelib.tenants import slugs
-from infra import settle_slugs
 from tests.support.chats import new_chat, new_site, unique
 from tests.support.client import Answer
 from tests.support.clocks import later
 from tests.support.crashes import FAULTS, Scenario, enumerated
 from tests.support.faults import injected
+from tests.support.operator import parley
 from tests.support.people import signed_in
 from tests.support.queues import drain
 from tests.support.regions import DIRECTORY, TABLE_ABROAD, abroad
@@ -231,7 +231,7 @@ class TestWithoutTheHome:
 
 
 class TestTenantsOlderThanTheDirectory:
-    def test_their_slugs_are_put_in(self, directory, services, capsys):
+    def test_their_slugs_are_put_in(self, directory, services):
         with changed(DIRECTORY_TABLE=""):
             tenants = [new_tenant(slug=new_slug()) for _ in range(3)]
             drain(services)
@@ -240,8 +240,9 @@ class TestTenantsOlderThanTheDirectory:
             other = new_tenant(slug=taken)
             drain(services)
         for _ in range(2):
-            assert settle_slugs.main() == 1
-            assert f"{taken} is another region's" in capsys.readouterr().out
+            done = parley("slugs", "settle", "--json", code=1)
+            assert taken in done.json["lost"]
+            assert "Another region's" in done.err
         rows = directory()
         for tenant in tenants[:2]:
             assert rows[f"slug#{tenant.created['slug']}"].keys() == {"region", "tenant", "pos"}
@@ -251,7 +252,7 @@ class TestTenantsOlderThanTheDirectory:
         with changed(DIRECTORY_TABLE=""):
             tenant = new_tenant(slug=(old := new_slug()))
             drain(services)
-        settle_slugs.main()
+        parley("slugs", "settle", code=None)
         tenant.owner.client.patch(tenant.url, {"slug": new_slug()})
         drain(services)
         assert f"slug#{old}" not in directory()
@@ -276,9 +277,8 @@ class TestTenantsOlderThanTheDirectory:
         assert f"slug#{old}" not in rows
         assert rows[f"slug#{new}"].keys() == {"region", "tenant", "pos"}
 
-    def test_without_a_directory_it_says_so(self, capsys):
-        assert settle_slugs.main() == 2
-        assert "PARLEY_DIRECTORY_TABLE" in capsys.readouterr().err
+    def test_without_a_directory_it_says_so(self):
+        assert "PARLEY_DIRECTORY_TABLE" in parley("slugs", "settle", code=2).err
 
 
 def test_the_rows_are_as_documented(directory, services):

@@ -1,6 +1,7 @@
 """`docs/data-model.md` against the code: what a broad scenario writes and asks is in it, and nothing else."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,13 @@ from chalicelib.mail import feedback
 from chalicelib.mail import store as mail_store
 from chalicelib.messages import store as messages_store
 from chalicelib.notifications import links
+from chalicelib.tenants.erasing import start_erasing
+from chalicelib.tenants.standing import OPERATOR, resume_tenant, suspend_tenant
 from chalicelib.webhooks import workers
 from chalicelib.webhooks.catalogue import EVENT_TYPES, schema_of
 from local import demo
 from tests.budgets.account import known_pool_user
+from tests.support import tables
 from tests.support.chats import HOST, ORIGIN, Chat, new_chat, reply, unique
 from tests.support.clocks import later
 from tests.support.contacts import CONTACTS, add_note, link_conversation, merged, new_company, new_contact
@@ -76,6 +80,8 @@ def seen(services, client, tmp_path, monkeypatch):
         aws.interceptors.append(watch)
         monkeypatch.setattr(table, "pending_keys", only(watch.pks, table.pending_keys))
         everything(services, client, tmp_path, monkeypatch)
+        watch.erasing = True
+        watch.left = erased(services)
         _seen.append(watch)
     return _seen[0]
 
@@ -109,6 +115,25 @@ def everything(services: Any, client: Any, folder: Path, monkeypatch: pytest.Mon
         assert lost in services.queues["events"]
         assert parked not in services.queues["events"]
         drain(services)
+
+
+def erased(services: Any) -> list[Any]:
+    """Suspend a tenant and let it go on, then erase all that there are; returns what is left of them."""
+    tenant = new_tenant()
+    suspend_tenant(tenant.id)
+    resume_tenant(tenant.id)
+    slugs = {row["pk"].partition("#")[0]: row["slug"] for row in tables.everything() if "slug" in row}
+    assert len(slugs) > 10
+    for tenant_id, slug in slugs.items():
+        start_erasing(tenant_id, OPERATOR, slug)
+    drain(services)
+    rows = [row for row in tables.everything() if not row["pk"].startswith(("R#", "U#idem#"))]
+    return [row for row in rows if any(tenant_id in json.dumps(row, default=str) for tenant_id in slugs)]
+
+
+def test_of_a_tenant_that_is_erased_nothing_is_left_whatever_there_was(seen):
+    """But for counters of rates, and a person's own kept answer of having made it: both are gone within a day."""
+    assert [(row["pk"], row["sk"]) for row in seen.left] == []
 
 
 def lose_nudges(services: Any) -> tuple[str, str]:

@@ -9,11 +9,11 @@ import pytest
 from chalicelib.core.ids import new
 from chalicelib.core.table import pending_keys, tenant_rows
 from chalicelib.events import dispatcher, outbox, parked, sweeper
-from infra import parked as infra_parked
 from tests.support.aws import Services
 from tests.support.chats import Chat, dispatch_all, new_chat, new_site
 from tests.support.clocks import later
 from tests.support.faults import At, IndexLag, injected, is_queue, no_endpoint
+from tests.support.operator import parley
 from tests.support.schedules import tick
 from tests.support.tenants import Organisation
 
@@ -149,26 +149,28 @@ def test_a_parked_one_is_dispatched_when_something_new_happens(services, tenant,
     assert "p_pk" not in row
 
 
-def test_an_operator_lists_what_is_parked_and_puts_it_back(services, tenant, chat, monkeypatch, capsys):
+def test_an_operator_lists_what_is_parked_and_puts_it_back(services, tenant, chat, monkeypatch):
     full = lost(services, tenant, chat)
     monkeypatch.setattr(parked, "PENDING_SHARDS", 1)
     for minute in range(7):
         with later(190_000 + minute * 60_000):
             sweep()
     services.queues.clear()
-    assert infra_parked.main([]) == 0
-    assert capsys.readouterr().out == f"{full}  1 of 3 events wait\n"
+    listed = {"aggregate": full, "waiting": 1, "events": 3}
+    assert parley("events", "parked", "list", "--json").json["data"] == [listed]
+    assert parley("events", "parked", "list").out.split()[-4:] == [full, "1", "of", "3"]
+    parley("events", "parked", "retry", code=2)  # asks, and nobody is there
     assert waiting(services) == []
-    assert infra_parked.main(["--unpark"]) == 0
-    assert capsys.readouterr().out == f"{full}  1 of 3 events wait  queued\n"
+    parley("events", "parked", "retry", f"{full}X", "--yes", code=1)
+    assert waiting(services) == []
+    assert parley("events", "parked", "retry", full, "--yes", "--json").json["queued"] == [full]
     assert waiting(services) == [full]
     row = tenant_rows(tenant.id).get(full.partition("#")[2], "meta")
     assert row is not None
     assert row["p_pk"] == SHARD
     assert "pr" not in row
     dispatch_all(services)
-    assert infra_parked.main([]) == 0
-    assert capsys.readouterr().out == "Nothing is parked.\n"
+    assert parley("events", "parked", "list").out == "Nothing is parked.\n"
 
 
 def test_what_has_gone_on_by_itself_is_not_put_back(services, tenant, chat):

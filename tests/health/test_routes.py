@@ -16,6 +16,7 @@ from chalicelib.core.version import VERSION
 from chalicelib.health import service
 from tests.support.aws import Services
 from tests.support.client import Client
+from tests.support.regions import DIRECTORY, make_tables, two_regions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,20 +63,41 @@ class TestReadiness:
             "table": "ok",
             "events_queue": "ok",
             "mail_queue": "ok",
+            "reminders_queue": "ok",
+            "webhooks_queue": "ok",
+            "files": "ok",
+            "mail": "ok",
             "secret": "ok",
         }
         assert sorted(services.calls) == [
             ("dynamodb", "get_item"),
+            ("s3", "head_bucket"),
             ("secretsmanager", "get_secret_value"),
-            ("sqs", "get_queue_attributes"),
-            ("sqs", "get_queue_attributes"),
+            ("sesv2", "get_account"),
+            *[("sqs", "get_queue_attributes")] * 4,
         ]
+
+    def test_where_tenants_pay_and_there_are_regions_it_asks_for_these_too(self, client: Client) -> None:
+        make_tables()
+        with two_regions(BILLING="stripe", STRIPE_SECRET="stripe", DIRECTORY_TABLE=DIRECTORY):
+            checks = client.get("/health/ready").json["checks"]
+        more = {"billing_queue", "billing_secret", "directory"}
+        assert {name: each["status"] for name, each in checks.items() if name in more} == dict.fromkeys(more, "ok")
+
+    def test_mail_that_ses_has_paused_is_not_ready(self, client: Client) -> None:
+        aws.interceptors.append(
+            lambda _s, operation, _p, proceed: {"SendingEnabled": False} if operation == "get_account" else proceed()
+        )
+        answer = client.get("/health/ready")
+        assert (answer.status, answer.json["checks"]["mail"]["status"]) == (503, "failed")
 
     @pytest.mark.parametrize(
         ("operation", "names"),
         [
             ("get_item", {"table"}),
-            ("get_queue_attributes", {"events_queue", "mail_queue"}),
+            ("get_queue_attributes", {"events_queue", "mail_queue", "reminders_queue", "webhooks_queue"}),
+            ("head_bucket", {"files"}),
+            ("get_account", {"mail"}),
             ("get_secret_value", {"secret"}),
         ],
     )

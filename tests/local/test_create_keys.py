@@ -1,11 +1,12 @@
-"""The operator's command that fills a new stack's empty secret, against a real Secrets Manager API."""
+"""A new stack's empty secret is filled, by the deploy or by hand, against a real Secrets Manager API."""
 
 import json
 
 import pytest
 
-from infra import clients, create_keys
+from infra import clients
 from local.engines import aws_client
+from tests.support.operator import parley
 
 pytestmark = pytest.mark.stack
 
@@ -18,11 +19,11 @@ def secrets(ministack, monkeypatch):
     clients.client.cache_clear()
 
 
-def test_an_empty_secret_gets_keys_once(secrets, capsys):
+def test_an_empty_secret_gets_keys_once(secrets):
     secrets.create_secret(Name="parley-test-keys")
-    assert create_keys.main() == 0
+    parley("keys", "signing", "create")
     first = secrets.get_secret_value(SecretId="parley-test-keys")["SecretString"]
     assert {"pepper", "signing_keys"} <= json.loads(first).keys()
-    assert create_keys.main() == 1
+    error = parley("keys", "signing", "create", code=1).err
     assert secrets.get_secret_value(SecretId="parley-test-keys")["SecretString"] == first
-    assert "has keys already" in capsys.readouterr().err
+    assert "has keys already" in error

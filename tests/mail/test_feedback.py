@@ -12,9 +12,9 @@ from chalicelib.core.ids import new
 from chalicelib.mail import feedback, sns_gateway
 from chalicelib.mail.models import Mail
 from chalicelib.mail.service import enqueue
-from infra import allow_mail
 from tests.support import sns
 from tests.support.clocks import later
+from tests.support.operator import parley
 from tests.support.people import new_email
 from tests.support.queues import deliver, drain
 from tests.support.settings import changed
@@ -180,16 +180,14 @@ class TestForgery:
 
 
 class TestLifting:
-    def test_an_operator_sees_why_and_lets_mail_go_again(self, services, capsys):
+    def test_an_operator_sees_why_and_lets_mail_go_again(self, services):
         address = new_email()
-        assert allow_mail.main(["--email", address]) == 0
-        assert "not stopped" in capsys.readouterr().out
+        assert "not stopped" in parley("allow-mail", "--email", address).out
         told(envelope(complaint(address)))
-        assert allow_mail.main(["--email", address, "--look"]) == 0
-        assert "2026-11-20T10:00:00Z, because of a complaint" in capsys.readouterr().out
+        looked = parley("allow-mail", "--email", address, "--look")
+        assert "2026-11-20T10:00:00Z, because of a complaint" in looked.out
         assert not gets_mail(services, address)
-        assert allow_mail.main(["--email", f" {address.upper()} "]) == 0
-        assert "allowed again" in capsys.readouterr().out
+        assert "allowed again" in parley("allow-mail", "--email", f" {address.upper()} ", "--yes").out
         assert gets_mail(services, address)
 
     def test_a_notice_from_before_does_not_stop_it_again_and_a_new_one_does(self, services):
@@ -202,6 +200,5 @@ class TestLifting:
         told(envelope(bounce(address), at=clock.rfc3339(clock.now_ms() + 60_000)))
         assert not gets_mail(services, address)
 
-    def test_what_is_no_address_is_said_to_be_none(self, services, capsys):
-        assert allow_mail.main(["--email", "ada"]) == 2
-        assert "not an e-mail address" in capsys.readouterr().err
+    def test_what_is_no_address_is_said_to_be_none(self, services):
+        assert "not an e-mail address" in parley("allow-mail", "--email", "ada", code=2).err

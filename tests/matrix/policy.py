@@ -29,6 +29,7 @@ _EXCEPTIONS = {
     "GET /v1/tenants/{tenant_id}/invitations": "admin",
     "GET /v1/tenants/{tenant_id}/audit-log": "admin",
     "DELETE /v1/conversations/{conversation_id}": "admin",
+    "DELETE /v1/tenants/{tenant_id}": "owner",
     "POST /v1/contacts/import": "admin",
     "POST /v1/contacts/export": "admin",
     "GET /v1/tenants": NOBODY,
@@ -47,6 +48,8 @@ BY_AUTHOR = {
 READS = {"POST /v1/contacts/export"}
 # What its body names and is not there is counted in the result of its job, and does not refuse the rest.
 COUNTED = {"POST /v1/conversations/bulk"}
+# Its request does not say the word that would do it, because the others need the tenant.
+UNCONFIRMED = {"DELETE /v1/tenants/{tenant_id}"}
 
 PUBLIC = re.compile(
     r"POST /v1/auth/(register|verify-email|login|refresh|logout|confirm-email|forgot-password|reset-password"
@@ -58,7 +61,8 @@ PUBLIC = re.compile(
 # A user's own account, in no tenant: each sees and changes nothing but their own.
 ACCOUNT = re.compile(r"[A-Z]+ /v1/auth/(me|sessions|change-|totp).*")
 CONFIRMED = re.compile(r"[A-Z]+ /v1/auth/(change-|totp).*")  # these ask for the password or a code as well
-NO_KEYS = {"GET /v1/tenants", "POST /v1/tenants"}  # about somebody, which a key is not; the view says so
+# About somebody, which a key is not, or the end of all: the decorator gives no scope.
+NO_KEYS = {"GET /v1/tenants", "POST /v1/tenants", "DELETE /v1/tenants/{tenant_id}"}
 LIVE_ONLY = re.compile(
     r"[A-Z]+ /v1/(tenants|api-keys|billing)(/.*)?"
 )  # the tenant itself, of which there is no test copy
@@ -150,7 +154,7 @@ def _expected_of_tenant(route: str, caller: Caller, named: Named) -> int:
         return 403
     if route in BY_AUTHOR and not (caller.kind == "user" and _has_role(caller, BY_AUTHOR[route])):
         return 403
-    return 422 if named.in_body and route not in COUNTED else 200
+    return 422 if (named.in_body and route not in COUNTED) or route in UNCONFIRMED else 200
 
 
 def _expected_of_visitor(caller: Caller, named: Named) -> int:
@@ -172,10 +176,12 @@ def _expected_of_account(route: str, caller: Caller, named: Named) -> int:
 
 def _refused_key(route: str, caller: Caller, named: Named) -> int | None:
     method = route.partition(" ")[0]
-    if is_users(route) or route in NO_KEYS:
+    if is_users(route):
         return 403
     if named.tenant != "own":
         return 404 if "{tenant_id}" in route else 403  # what X-Tenant-ID claims is a contradiction, not a question
+    if route in NO_KEYS:
+        return 403
     if method != "GET" and route not in READS and not caller.may_write:
         return 403
     return 403 if caller.test and method != "GET" and is_live_only(route) else None

@@ -275,15 +275,8 @@ def test_a_job_has_a_session_of_its_role_and_comes_to_its_end(deployed: Cloud) -
 def test_who_pays_at_stripe_has_the_plan_as_soon_as_its_hooks_have_come(deployed: Cloud) -> None:
     keys = {"api_key": "sk_test_parley", "webhook_secrets": ["whsec_deployed"]}
     deployed.client("secretsmanager").put_secret_value(SecretId="parley-prod-stripe", SecretString=json.dumps(keys))
-    settings = deployed.settings(deployed.outputs["APIHandlerName"])
-    command = [sys.executable, "-m", "infra.create_plans"]
-    subprocess.run(
-        command,
-        cwd=ROOT,
-        env=dict(os.environ) | settings | {"AWS_DEFAULT_REGION": "eu-central-1"},
-        check=True,
-        capture_output=True,
-    )
+    command = [sys.executable, "-m", "parley", "billing", "plans", "--region", "eu1"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     url = f"{deployed.endpoint}/_aws/execute-api/{deployed.outputs['RestAPIId']}/api/hooks/stripe"
     listen(deployed.stripe.account, url, "whsec_deployed")
     user = deployed.log_in()

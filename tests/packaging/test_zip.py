@@ -181,7 +181,9 @@ def test_every_file_of_ours_is_in_the_zip_and_nothing_of_a_work_tree(package: Pa
         names = set(archive.namelist())
     sources = {file.relative_to(ROOT).as_posix() for file in (ROOT / "chalicelib").rglob("*.py")} | {"app.py"}
     assert sources <= names
-    assert not [name for name in names if name.startswith((".", "tests/")) or name.endswith(".orig")]
+    assert not [
+        name for name in names if name.startswith((".", "tests/", "infra/", "parley/")) or name.endswith(".orig")
+    ]
 
 
 def test_the_same_sources_give_the_same_bytes(package: Package, tmp_path: Path) -> None:

@@ -177,11 +177,20 @@ def places(books: Books) -> Problems:
         for pk, meta in books.of(prefix).items():
             if not kind and not _ended(meta):
                 continue
-            listed_at_all = not _ended(meta) and meta.get("status", "ready") == "ready"
-            wanted_list = (f"{books.tenant_id}#{kind}", pk) if listed_at_all else None
+            name = _list_of(kind, meta)
+            wanted_list = (f"{books.tenant_id}#{name}", pk) if name else None
             listed = (meta["a_pk"].rpartition("#")[0], meta["a_sk"]) if "a_pk" in meta else None
             if listed != wanted_list:
                 yield f"{pk}: listed as {listed}, expected {wanted_list}"
+
+
+def _list_of(kind: str | None, meta: Item) -> str | None:
+    """Return the list an aggregate stands in: what is there, what waits to be, and what was merged."""
+    if "into" in meta:
+        return "merged"
+    if kind == "fil" and (meta.get("status", "ready") != "ready" or ("gone" in meta and "a_pk" in meta)):
+        return "wait"  # also of one that never was ready, and was deleted
+    return None if _ended(meta) else kind
 
 
 def facets(books: Books) -> Problems:

@@ -12,6 +12,11 @@ from chalicelib.core.aws import Params, Proceed
 from tests.support import dynamodb, permissions
 from tests.support.objects import Bucket
 
+_ALWAYS: dict[tuple[str, str], Params] = {  # what is answered whatever was done before
+    ("apigateway", "flush_stage_authorizers_cache"): {},
+    ("sesv2", "get_account"): {"SendingEnabled": True},
+}
+
 
 class Services:
     """Queues that can be drained on demand, mails that can be read, one secret."""
@@ -48,16 +53,22 @@ class Services:
         if (service, operation) == ("sesv2", "send_email"):
             self.mails.append(params)
             return {"MessageId": str(len(self.mails))}
-        if (service, operation) == ("secretsmanager", "get_secret_value"):
-            return {"SecretString": self.secrets.get(params["SecretId"], self.secret)}
+        if service == "secretsmanager":
+            return self._secret(operation, params)
         if (service, operation) == ("sts", "assume_role"):
             self.sessions.append(params)
             keys = {"AccessKeyId": f"ASIA{len(self.sessions)}", "SecretAccessKey": "secret", "SessionToken": "token"}
             return {"Credentials": keys}
-        if operation in {"put_secret_value", "flush_stage_authorizers_cache"}:
-            self.secret = params.get("SecretString", self.secret)
-            return {}
+        if (service, operation) in _ALWAYS:
+            return dict(_ALWAYS[service, operation])
         raise AssertionError(f"no stand-in for {service}.{operation}")
+
+    def _secret(self, operation: str, params: Params) -> Params:
+        if operation == "get_secret_value":
+            return {"SecretString": self.secrets.get(params["SecretId"], self.secret)}
+        assert operation == "put_secret_value", operation
+        self.secret = params["SecretString"]
+        return {}
 
     def _count(self, operation: str, answer: Params) -> None:
         if operation in {"put_item", "update_item", "delete_item", "transact_write_items"}:

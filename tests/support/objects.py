@@ -88,8 +88,17 @@ class Bucket:
             raise _error("NoSuchUpload", "UploadPart")
         return self.uploads[key, upload_id]
 
-    def _list_objects_v2(self, Prefix: str) -> Params:  # noqa: N803
-        return {"Contents": [{"Key": key} for key in self.present() if key.startswith(Prefix)]}
+    def _head_bucket(self) -> Params:
+        return {}
+
+    def _list_objects_v2(self, Prefix: str, MaxKeys: int = 1000) -> Params:  # noqa: N803
+        found = [{"Key": key} for key in self.present() if key.startswith(Prefix)]
+        return {"Contents": found[:MaxKeys], "IsTruncated": len(found) > MaxKeys}
+
+    def _delete_objects(self, Delete: Params) -> Params:  # noqa: N803
+        for each in Delete["Objects"]:
+            self._delete_object(each["Key"])
+        return {}
 
     def _delete_object(self, Key: str) -> Params:  # noqa: N803
         self.versions.setdefault(Key, []).append((ids.new_ulid(), None, ""))

@@ -160,6 +160,8 @@ def needed(service: str, operation: str, params: Params) -> Iterator[Need]:
         yield "secretsmanager", _action(operation), f"secret:{params['SecretId']}-AbCdEf"
     elif service == "sts":
         yield "sts", "AssumeRole", params["RoleArn"].rpartition(":")[2]
+    elif (service, operation) == ("sesv2", "get_account"):
+        yield "ses", "GetAccount", "*"
     elif service == "sesv2":
         action = "SendRawEmail" if "Raw" in params["Content"] else "SendEmail"
         yield "ses", action, "identity/${MailIdentity}"
@@ -189,12 +191,19 @@ def _bucket(operation: str, params: Params) -> Iterator[Need]:
     def on(action: str, place: Params) -> Need:
         return "s3", action, f"{place['Bucket']}/{place['Key']}"
 
-    if operation in {"head_object", "list_objects_v2"}:  # without it, S3 doesn't tell a missing object from others'
+    if operation in {
+        "head_bucket",
+        "head_object",
+        "list_objects_v2",
+    }:  # without it, S3 doesn't tell a missing object from others'
         yield "s3", "ListBucket", params["Bucket"]
     if operation == "head_object":
         yield on("GetObject", params)
-    elif operation == "list_objects_v2":
+    elif operation in {"head_bucket", "list_objects_v2"}:
         return
+    elif operation == "delete_objects":
+        for each in params["Delete"]["Objects"]:
+            yield on("DeleteObject", {**params, **each})
     elif operation == "copy_object":
         source = params["CopySource"]
         yield on("GetObjectVersion" if "VersionId" in source else "GetObject", source)

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from chalicelib.core.aws import Params, Proceed
+from chalicelib.core.config import settings
 from chalicelib.core.items import Item, from_attributes
+from tests.support import dynamodb
 
 _WRITES = {"put_item": "Put", "update_item": "Update", "delete_item": "Delete"}
 _ULID = "[0-9A-HJKMNP-TV-Z]{26}"
@@ -22,6 +24,7 @@ _KINDS = [
     (r"(?<=^v#)\d{2}$", "<place>"),
     (r"(?<=^t#<ulid>#)\d{4}$", "<number>"),
     (r"#\d{10}$", "#<s>"),
+    (r"(?<=#idem#)[0-9a-f]$", "<digit>"),
     (r"(?<=slug#).+", "<slug>"),
     (r"(?<=#)(cus|evt)_[A-Za-z0-9]+$", r"\1_…"),
     (r"(?<=#u#domain#).+", "<domain>"),
@@ -61,6 +64,8 @@ class Watch:
         self._indexed: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.queries: set[tuple[str, str, str]] = set()
         self.read: set[tuple[str, str]] = set()
+        self.left: list[Item] = []  # of tenants that were erased in the end
+        self.erasing = False  # then every partition is asked for
 
     def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
         """Take note, then let the call through."""
@@ -68,7 +73,7 @@ class Watch:
             for kind, write in _writes(operation, params):
                 self._note(kind, write)
             self.read.update(_shapes(key) for key in _keys_read(operation, params))
-            if operation == "query":
+            if operation == "query" and not self.erasing:
                 self.queries.add(_query(params))
         return proceed()
 
@@ -144,3 +149,20 @@ def _query(params: Params) -> tuple[str, str, str]:
 
 def _shapes(key: Params) -> tuple[str, str]:
     return shape(key["pk"]["S"]), shape(key["sk"]["S"])
+
+
+def everything() -> list[Item]:
+    """Return all rows of the table, by a scan: what the product never does."""
+    found: list[Item] = []
+    params: Params = {"TableName": settings().table, "ConsistentRead": True}
+    while True:
+        answer = dynamodb.call("scan", params)
+        found += [from_attributes(row) for row in answer["Items"]]
+        if "LastEvaluatedKey" not in answer:
+            return found
+        params["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def everything_of(tenant_id: str) -> list[Item]:
+    """Return all rows of a tenant, its test data included."""
+    return [row for row in everything() if row["pk"].startswith((f"{tenant_id}#", f"{tenant_id}~test#"))]

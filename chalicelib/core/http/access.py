@@ -35,6 +35,11 @@ class OriginNotAllowedError(ForbiddenError):
     default_message = "This site is not among the tenant's domains. Add it with POST /v1/domains."
 
 
+class TenantSuspendedError(ForbiddenError):
+    code = "tenant_suspended"
+    default_message = "This tenant is suspended, or being erased. Ask whoever runs this service."
+
+
 def recognise_origin(call: Call, caller: Principal) -> None:
     """Let the site that a visitor's token was made for read the answer, also a refusal."""
     if caller.kind == "visitor" and call.origin and call.origin == caller.origin:
@@ -54,6 +59,8 @@ def admit(route: Route, call: Call, caller: Principal, path: Mapping[str, str]) 
         _admit_key(route, call, caller, path)
     elif route.tenant:
         _admit_user(route, call, caller, path)
+    if call.live_tenant_id in caller.suspended and not route.while_suspended:
+        raise TenantSuspendedError
 
 
 def require_scopes(caller: Principal, *scopes: str) -> None:

@@ -8,7 +8,13 @@ from chalice.app import Response as ChaliceResponse
 from chalicelib.core import regions
 from chalicelib.core.errors import ApiError, NotFoundError, UnauthenticatedError
 from chalicelib.core.http import limits
-from chalicelib.core.http.access import InsufficientRoleError, NoTenantError, admit, recognise_origin
+from chalicelib.core.http.access import (
+    InsufficientRoleError,
+    NoTenantError,
+    TenantSuspendedError,
+    admit,
+    recognise_origin,
+)
 from chalicelib.core.http.answers import render, render_for_replay, to_gateway, to_gateway_error
 from chalicelib.core.http.app import CORS, App, current_event
 from chalicelib.core.http.call import Call
@@ -22,7 +28,8 @@ from chalicelib.core.table import USERS, tenant_rows
 View = TypeVar("View", bound=Callable[..., Any])
 
 MEMBERS_AND_KEYS: frozenset[Kind] = frozenset({"user", "api_key"})
-MEMBERSHIP_ERRORS = (NotFoundError, NoTenantError, InsufficientRoleError)  # what a newer membership could change
+# What a newer membership could change, or its tenant's being active again.
+MEMBERSHIP_ERRORS = (NotFoundError, NoTenantError, InsufficientRoleError, TenantSuspendedError)
 
 
 class Authenticate(Protocol):
@@ -90,6 +97,7 @@ class Api:
         upload: bool = False,
         raw: str | tuple[str, ...] | None = None,
         also: Mapping[int, type[Response] | None] | None = None,
+        while_suspended: bool = False,
     ) -> Callable[[View], View]:
         """Declare a route. The view gets `call`; `body`, `query`, `upload` if declared; then the path's variables.
 
@@ -118,6 +126,7 @@ class Api:
                 upload=upload,
                 raw=raw,
                 also=also or {},
+                while_suspended=while_suspended,
                 before=self._before,
             )
             self.routes.append(route)

@@ -90,6 +90,8 @@ def _of_access(route: Route) -> Iterable[type[ApiError]]:
     yield errors.UnauthenticatedError
     yield regions.WrongRegionError
     yield access.WrongCredentialError
+    if route.tenant and not route.while_suspended:
+        yield access.TenantSuspendedError
     if "user" in route.kinds and route.tenant:
         yield errors.NotFoundError
         if "{tenant_id}" not in route.path:

@@ -38,6 +38,7 @@ class Principal:
     name: str = ""  # as others see it: the author of a message
     author_name: str = ""  # of an API key: what visitors see as the author of its messages
     memberships: Mapping[str, Role] = field(default_factory=dict)  # by tenant; a key has its own tenant's only
+    suspended: frozenset[str] = frozenset()  # those of these tenants, or a visitor's, that are not active
     scopes: frozenset[str] = frozenset()  # of an API key
     test_mode: bool = False  # of an API key
     expires_at: int | None = None  # of the credential, in milliseconds; None: it doesn't expire by itself
@@ -52,6 +53,8 @@ class Principal:
         context = {"kind": self.kind, "id": self.id}
         if self.memberships:
             context["memberships"] = ",".join(f"{tenant}:{role.label}" for tenant, role in self.memberships.items())
+        if self.suspended:
+            context["suspended"] = ",".join(sorted(self.suspended))
         if self.scopes:
             context["scopes"] = " ".join(sorted(self.scopes))
         if self.test_mode:
@@ -72,6 +75,7 @@ class Principal:
             kind=kind,
             id=context["id"],
             memberships={tenant: Role.named(role) for tenant, role in pairs},
+            suspended=frozenset(filter(None, context.get("suspended", "").split(","))),
             scopes=frozenset(context.get("scopes", "").split()),
             test_mode=context.get("test_mode") == "1",
             expires_at=int(context["expires_at"]) if "expires_at" in context else None,

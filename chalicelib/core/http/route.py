@@ -45,6 +45,7 @@ class Route:
     also: Mapping[int, type[Response] | None] = field(
         default_factory=dict, hash=False
     )  # other answers that are no errors
+    while_suspended: bool = False  # whether it works for a tenant that is suspended or being erased
     before: Callable[[], None] | None = None  # runs first, and may refuse the operation on this stage
 
     @property
