@@ -21,7 +21,9 @@ def customer_of(tenant):
 def test_its_subscription_ends_at_once_and_its_customer_is_forgotten(till: Till, tenant, services):
     till.subscribe(tenant)
     customer = customer_of(tenant)
-    assert stripe_gateway.latest(customer).status in LIVE
+    before = stripe_gateway.latest(customer)
+    assert before
+    assert before.status in LIVE
     assert erase(tenant).status == 202
     drain(services)
     found = stripe_gateway.latest(customer)
