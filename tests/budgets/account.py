@@ -1,6 +1,7 @@
 """The requests by which people look after their own account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jwt
@@ -80,19 +81,29 @@ def known_pool_user(_world: Any = None) -> Send:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     claims: dict[str, Any] = {"iss": POOL, "sub": new_email(), "aud": "app", "token_use": "id", "email": new_email()}
     claims |= {"email_verified": True, "iat": clock.now_s(), "exp": clock.now_s() + 3600}
-    token = jwt.encode(claims, key, algorithm="RS256", headers={"kid": "one"})
+    access = {**claims, "token_use": "access", "client_id": "app"}
+    tokens = [jwt.encode(each, key, algorithm="RS256", headers={"kid": "one"}) for each in (claims, access)]
 
     def send() -> Answer:
-        keys, asked = pool_tokens._keys, pool_tokens._asked_at
-        pool_tokens._keys, pool_tokens._asked_at = {"one": key.public_key()}, clock.now_ms()
-        try:
-            with changed(COGNITO_ISSUER=POOL, COGNITO_CLIENT_IDS="app"):
-                return anonymous().post("/v1/auth/cognito", {"id_token": token})
-        finally:
-            pool_tokens._keys, pool_tokens._asked_at = keys, asked
+        with _trusting(key):
+            return anonymous().post("/v1/auth/cognito", {"id_token": tokens[0]})
 
     assert send().status == 200
+    with _trusting(key):
+        assert anonymous().using(tokens[1]).get("/v1/auth/me").status == 200
     return send
+
+
+@contextmanager
+def _trusting(key: rsa.RSAPrivateKey) -> Iterator[None]:
+    """Be a stage that trusts the pool, and has its keys."""
+    keys, asked = pool_tokens._keys, pool_tokens._asked_at
+    pool_tokens._keys, pool_tokens._asked_at = {"one": key.public_key()}, clock.now_ms()
+    try:
+        with changed(COGNITO_ISSUER=POOL, COGNITO_CLIENT_IDS="app"):
+            yield
+    finally:
+        pool_tokens._keys, pool_tokens._asked_at = keys, asked
 
 
 NEW_PASSWORD = {"current_password": PASSWORD, "new_password": "another long password"}

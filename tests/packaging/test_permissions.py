@@ -12,11 +12,14 @@ from fnmatch import fnmatchcase
 import pytest
 
 import app as product
+from chalicelib.billing import stripe_secret
 from chalicelib.core import aws
 from chalicelib.core.config import settings
 from chalicelib.health import canary
 from chalicelib.health import service as health
 from chalicelib.mail import sns_gateway
+from chalicelib.tenants.erasing import start_erasing
+from chalicelib.tenants.standing import OPERATOR
 from infra import permissions
 from infra.dependencies import ROOT
 from tests.docs.test_data_model import DAY_MS
@@ -34,6 +37,7 @@ from tests.support.regions import DIRECTORY, make_tables, two_regions
 from tests.support.schedules import tick
 from tests.support.serving import serving
 from tests.support.settings import changed
+from tests.support.stripe import Till
 from tests.support.tenants import new_tenant
 
 pytestmark = pytest.mark.xdist_group("data-model")  # the scenario runs there anyway
@@ -65,6 +69,12 @@ def calls(scenario, client, services, monkeypatch):  # noqa: F811 - asked for it
         drain(services)
     slugs_in_a_directory(services)
     an_export_that_nobody_knows_to_be_complete(owner, services)
+    till = Till(services)
+    with till.open():
+        till.subscribe(paying := new_tenant())
+        stripe_secret._cached = None  # another function has read it so far
+        start_erasing(paying.id, OPERATOR, paying.created["slug"])
+        drain(services)
     with serving(product.app, {}) as url, changed(API_URL=url), running("canary"):
         assert canary.run(pause=lambda _seconds: drain(services))
     with two_regions(DIRECTORY_TABLE=DIRECTORY):

@@ -356,7 +356,7 @@ class TestCredential:
         authenticate_key(secret)
         services.reset()
         authenticate_key(secret)
-        assert services.calls == [("dynamodb", "get_item")]
+        assert services.calls == [("dynamodb", "batch_get_item")]
 
 
 class TestAuthorName:
