@@ -198,7 +198,7 @@ class TestConversations:
             {"team_id": second},
         ]
 
-    @pytest.mark.parametrize("team_id", ["", "team", "team_x", ids.new("team"), "x" * 41])
+    @pytest.mark.parametrize("team_id", ["", "team", "team_x", "team_01JB3D2N6T8V4W5X7Y9Z0A1B2C", "x" * 41])
     def test_what_is_no_team_of_the_tenant_is_named(self, owner, chat, team_id):
         url = f"{CONVERSATIONS}/{chat.begin()}"
         for answer in (owner.patch(url, {"team_id": team_id}), owner.post(f"{url}/assign", {"team_id": team_id})):
