@@ -64,6 +64,7 @@ from chalicelib.notifications import routes as notifications_routes
 from chalicelib.notifications import service as notifications
 from chalicelib.tags import routes as tags_routes
 from chalicelib.tags import service as tags
+from chalicelib.tags import store as tags_store
 from chalicelib.teams import leaving as teams_leaving
 from chalicelib.teams import routes as teams_routes
 from chalicelib.teams import service as teams
@@ -191,6 +192,8 @@ for what, tracer in (
     ("can", canned_responses_store.traces),
     ("whk", webhooks_store.traces),
     ("billing", billing_store.traces),
+    ("tag", tags_store.traces),
+    ("job", tags.held_names),
 ):
     trace_with(what, tracer)
 look = (erasing.erase_listed, erasing.erase_logged, erasing.erase_numbers, erasing.erase_audit_log)

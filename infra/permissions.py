@@ -156,7 +156,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
 }
 
 # What a session of the role for jobs may do, of a tenant's rows: chalicelib/core/fence.py.
-JOBS = (table(*_READ, *_WRITE), indexes("activity", "log", "owner"))
+JOBS = (table(*_READ, *_WRITE, "BatchWriteItem"), indexes("activity", "log", "owner"))
 
 
 def jobs_role() -> Statement:

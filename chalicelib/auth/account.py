@@ -25,8 +25,8 @@ from chalicelib.tenants import service as tenants
 def get_profile(caller: Principal) -> Profile:
     """Return the caller and their memberships as they are now; raises UnauthenticatedError if their session is over."""
     session_key = session_store.session_key(caller.id, caller.session_id)
-    keys = store.user_key(caller.id), tenants.person_key(caller.id), session_key
-    rows = USERS.batch_get(keys, consistent=True)
+    keys = store.user_key(caller.id), tenants.person_key(caller.id)
+    rows = USERS.batch_get([*keys, *([session_key] if caller.session_id else [])], consistent=True)  # a pool's has none
     user, person = store.user_from_item(rows.get(keys[0])), tenants.person_from_item(rows.get(keys[1]))
     session = session_store.session_from_item(rows.get(session_key))
     if user is None or not (pool_tokens.is_trusted() or sessions.is_live(session, user)):

@@ -247,7 +247,7 @@ def read_own_conversation(call: Call, conversation_id: str) -> Conversation:
 
 
 @api.post("/widget/v1/conversations/{conversation_id}/rate", body=RateConversation, answer=OwnConversationOut)
-def rate_conversation(call: Call, body: RateConversation, conversation_id: str) -> Conversation:
+def rate_own_conversation(call: Call, body: RateConversation, conversation_id: str) -> Conversation:
     """Rate a conversation, 1 to 5. A second rating replaces the first."""
     visitor = call.principal
     return conversations.rate_own_conversation(

@@ -8,6 +8,7 @@ from chalicelib.core import clock, ids
 from chalicelib.core.errors import PreconditionFailedError
 from chalicelib.core.http import Page
 from chalicelib.core.http.pages import page_of
+from chalicelib.core.items import Item
 from chalicelib.core.listing import page_of_source
 from chalicelib.core.table import ConditionFailedError, Key, StaleError, Write, retrying
 from chalicelib.jobs import service as jobs
@@ -15,6 +16,7 @@ from chalicelib.jobs.models import Job
 from chalicelib.tags import store
 from chalicelib.tags.models import ListTags, Tag, TagBusyError, TagExistsError, TagNotFoundError, TagOut, folded
 from chalicelib.tenants import service as tenants
+from chalicelib.tenants.partitions import Traces
 
 FOLLOW_JOB = "tag.follow"  # takes a name from conversations, and gives them the new one if there is one
 
@@ -126,6 +128,12 @@ def new_tag(tenant_id: str, given: Given) -> Tag:
 def shown(tag: Tag) -> dict[str, Any]:
     """Return a tag as the API shows it."""
     return TagOut.of(tag).model_dump(mode="json")
+
+
+def held_names(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return the guards of the names that jobs hold until they are done, of the rows of jobs."""
+    held = [row["args"]["name"] for row in found if row.get("kind") == FOLLOW_JOB]
+    return Traces([store.name_place(name) for name in held])
 
 
 def _args(tag: Tag) -> dict[str, str]:

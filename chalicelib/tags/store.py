@@ -1,6 +1,6 @@
 """Rows of tags: `tag`/`tag_…`, and the guard of a name, which a job that takes it from conversations holds on to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -9,6 +9,7 @@ from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Write, rows_of, tenant_rows
 from chalicelib.tags.models import Tag
 from chalicelib.tenants import service as tenants
+from chalicelib.tenants.partitions import Traces
 
 PK = "tag"
 
@@ -104,6 +105,16 @@ def holder(claim: Write) -> str | None:
 def requiring(tenant_id: str, name: str) -> Write:
     """Return the condition that a name is a tag's, and that of no job."""
     return tenant_rows(tenant_id).checking(_guard(name), "-", when={"job": None}, exists=True)
+
+
+def traces(_tenant_space: str, found: Sequence[Item]) -> Traces:
+    """Return the guards of tags' names."""
+    return Traces([name_place(row["name"]) for row in found])
+
+
+def name_place(name: str) -> tuple[str, str]:
+    """Return where the guard of a name is."""
+    return _guard(name), "-"
 
 
 def from_item(row: Item | None) -> Tag | None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
-from chalicelib.core import ids, log
+from chalicelib.core import fence, ids, log
 from chalicelib.core.errors import InvalidError, NotFoundError
 from chalicelib.core.items import Item
 from chalicelib.core.table import GUARDS, Found, Key, Rows, delete_all, retrying, tenant_rows, transact
@@ -111,9 +111,10 @@ def erase_audit_log(job: Job) -> Step:
 def end_memberships(job: Job) -> Step:
     """Let the people who belonged to the tenant belong to it no more."""
     members, _ = store.list_members(job.tenant_id)
-    for person in store.find_persons([member.user_id for member in members]):
-        if job.tenant_id in person.memberships or job.tenant_id in person.suspended:
-            retrying(partial(store.forget_tenant, person.user_id, job.tenant_id))
+    with fence.lifted():
+        for person in store.find_persons([member.user_id for member in members]):
+            if job.tenant_id in person.memberships or job.tenant_id in person.suspended:
+                retrying(partial(store.forget_tenant, person.user_id, job.tenant_id))
     return Step(done=len(members), finished=True)
 
 
@@ -129,10 +130,11 @@ def erase_tenant(job: Job) -> Step:
         tenant = store.get_tenant(job.tenant_id)
     except NotFoundError:
         return Step(done=room.used, finished=True)
-    directory.release_slug(tenant.slug, tenant.id, tenant.pos + 1)
-    guard = GUARDS.get(f"slug#{tenant.slug}", "-")
-    if guard and guard["tenant"] == tenant.id:
-        delete_all([GUARDS.key(f"slug#{tenant.slug}", "-")])
+    with fence.lifted():
+        directory.release_slug(tenant.slug, tenant.id, tenant.pos + 1)
+        guard = GUARDS.get(f"slug#{tenant.slug}", "-")
+        if guard and guard["tenant"] == tenant.id:
+            delete_all([GUARDS.key(f"slug#{tenant.slug}", "-")])
     delete_all([test.key(TENANT, "meta"), live.key(TENANT, "meta")])
     return Step(done=room.used + 1, finished=True)
 
@@ -221,7 +223,9 @@ def _erase_fixed(rows: Rows, pk: str, room: _Room) -> bool:
 def _erase_traces(rows: Rows, pk: str, found: Sequence[Item], room: _Room) -> bool:
     """Erase what a partition's rows tell of elsewhere; those are few, but for whole partitions."""
     traces = traces_of(pk, rows.scope, found)
-    room.delete([rows.key(*each) for each in traces.rows] + [GUARDS.key(each, "-") for each in traces.guards])
+    room.delete(rows.key(*each) for each in traces.rows)
+    with fence.lifted():
+        room.delete(GUARDS.key(each, "-") for each in traces.guards)
     return _erase_named(rows, traces.ids, room)
 
 

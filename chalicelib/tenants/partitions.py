@@ -18,8 +18,9 @@ LISTS = ("open", "pending", "snoozed", "closed", "vis", "con", "com", "fil", "wa
 TENANT = "tenant"  # the tenant itself: the last to go
 # The partitions with fixed names; of test data the same.
 FIXED = (
-    *("attr", "billing", "can", "dom", "invitation", "key", "member", "notify", "number", "quota", "unsubscribed"),
+    *("attr", "billing", "can", "dom", "invitation", "key", "member", "notify", "number", "quota", "tag", "team"),
     *(
+        "unsubscribed",
         "wgt",
         "whk",
         *(f"n#{shard}" for shard in range(counters.ROWS)),

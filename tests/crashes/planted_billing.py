@@ -23,7 +23,7 @@ def no_ticket_fence() -> Iterator[None]:
 def ticket_after_the_fetch() -> Iterator[None]:
     """A look takes its ticket when it has seen what there is."""
 
-    def look(tenant_id: str) -> None:
+    def look(tenant_id: str, **_why: bool) -> None:
         account = store.find(tenant_id)
         assert account is not None
         found = stripe_gateway.latest(account.customer_id) if account.customer_id else None

@@ -99,11 +99,11 @@ def test_no_page_is_long():
             not line.startswith("|") for line in page.read_text().splitlines()
         )  # a table is not read, but searched
 
-    # One line a row; one section an alarm, which is all that somebody comes for.
-    longer = {"data-model.md": 200, "runbooks.md": 300}
+    # One line a row; one section an alarm, or an operation, which is all that somebody comes for.
+    longer = {"data-model.md": 200, "runbooks.md": 300, "conversations.md": 180}
     assert [page.name for page in DOCS.glob("**/*.md") if lines(page) > longer.get(page.name, 160)] == []
     sections = re.split(r"^## ", (DOCS / "runbooks.md").read_text(), flags=re.MULTILINE)
-    assert max(section.count("\n") for section in sections) <= 32
+    assert max(section.count("\n") for section in sections) <= 34
 
 
 DECISIONS = sorted((DOCS / "decisions").glob("*.md"))

@@ -78,7 +78,7 @@ def test_and_by_nothing_else(services, stray, monkeypatch):
         (["tn_a#job_x"], True),
         (["tn_a#job_x", "tn_a#con_y"], True),
         (["tn_a#job_x", "tn_b#con_y"], False),
-        (["tn_a~test#job_x"], False),
+        (["tn_a~test#job_x"], True),
         (["tn_ab#job_x"], False),
         (["P#3"], False),
         (["tn_a"], False),

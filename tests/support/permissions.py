@@ -125,6 +125,8 @@ def leading_keys(operation: str, params: Params) -> list[str]:
         return [_pk(each) for item in params["TransactItems"] for each in item.values()]
     if operation == "batch_get_item":
         return [key["pk"]["S"] for asked in params["RequestItems"].values() for key in asked["Keys"]]
+    if operation == "batch_write_item":
+        return [_pk(each) for asked in params["RequestItems"].values() for item in asked for each in item.values()]
     if operation == "query":
         found = re.match(r"\S+ = (:\w+)", params["KeyConditionExpression"])
         return [params["ExpressionAttributeValues"][found[1]]["S"]] if found else []
