@@ -333,8 +333,11 @@ def canary(_event: object) -> None:
 
 @app.schedule(Rate(1, unit=Rate.HOURS), name="sweep_files")
 def sweep_files(_event: object) -> None:
-    """Delete files that were uploaded a day ago and that nothing has taken up."""
+    """Delete files that nothing has taken up for a day, and conversations that their tenant keeps no longer."""
+    from chalicelib.conversations import retention
+
     files_workers.sweep_orphans()
+    retention.delete_expired()
 
 
 gc.enable()

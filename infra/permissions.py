@@ -151,7 +151,11 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "sweep_pending": (table("UpdateItem"), indexes("pending"), send("events"), measure("events")),
     "wake_conversations": (table("DeleteItem", "PutItem", "Query", "UpdateItem"), indexes("pending"), send("events")),
     "canary": (table("GetItem", "PutItem", "UpdateItem"), keys("GetSecretValue"), send("events")),
-    "sweep_files": (table("DeleteItem", "GetItem", "PutItem", "UpdateItem"), indexes("pending"), send("events")),
+    "sweep_files": (
+        table("BatchGetItem", "GetItem", *_WRITE),
+        indexes("activity", "pending"),
+        send("events"),
+    ),
     "rotate_signing_keys": (keys("GetSecretValue", "PutSecretValue"),),
 }
 

@@ -1,11 +1,14 @@
 """Deleting a conversation: gone at once for everybody; what it consists of is removed by a job."""
 
+from collections.abc import Sequence
+
 from chalicelib.conversations import store
 from chalicelib.conversations.changes import Actor
+from chalicelib.conversations.models import Conversation
 from chalicelib.conversations.service import get_for_change
 from chalicelib.core import clock
 from chalicelib.core.errors import PreconditionFailedError
-from chalicelib.core.table import ConditionFailedError, StaleError, retrying, tenant_rows, transact
+from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import dispatcher, outbox
 from chalicelib.events.models import NewEvent
 from chalicelib.jobs import service as jobs
@@ -29,18 +32,26 @@ def delete_conversation(
         before = get_for_change(tenant_id, conversation_id)
         if expected_version not in {None, before.version}:
             raise PreconditionFailedError
-        data = {"id": before.id, "number": before.hot.number}
-        event = NewEvent("conversation.deleted", data, actor, counts={f"conv_{before.hot.status}": -1})
-        job, starting = jobs.starting(tenant_id, DELETE_JOB, {"conversation_id": before.id}, actor)
-        left = {"gone": True, "exp": clock.now_s() + KEEP_DELETED_S}
-        try:
-            transact([*store.burying(before, left, event), store.freeing_number(before), *starting])
-        except ConditionFailedError:
-            raise StaleError from None
-        outbox.notify(tenant_rows(tenant_id), before.id)
-        jobs.started(job)
+        delete_as_read(before, actor)
 
     retrying(attempt)
+
+
+def delete_as_read(before: Conversation, actor: Actor, also: Sequence[Write] = ()) -> None:
+    """Delete a conversation that nobody has changed since it was read, for as long as the conditions in `also` hold.
+
+    Raises StaleError. One transaction, two queue sends.
+    """
+    data = {"id": before.id, "number": before.hot.number}
+    event = NewEvent("conversation.deleted", data, actor, counts={f"conv_{before.hot.status}": -1})
+    job, starting = jobs.starting(before.tenant_id, DELETE_JOB, {"conversation_id": before.id}, actor)
+    left = {"gone": True, "exp": clock.now_s() + KEEP_DELETED_S}
+    try:
+        transact([*store.burying(before, left, event), store.freeing_number(before), *starting, *also])
+    except ConditionFailedError:
+        raise StaleError from None
+    outbox.notify(tenant_rows(before.tenant_id), before.id)
+    jobs.started(job)
 
 
 def remove_rows(job: Job) -> Step:

@@ -11,7 +11,7 @@ from chalicelib.files.service import deleting
 from chalicelib.files.showing import incoming_key, object_prefix
 
 A_PASS = 100  # files swept per shard and run, oldest first
-SECONDS = 270.0  # of the function's five minutes
+SECONDS = 150.0  # of the function's five minutes, the rest of which is for conversations
 SYSTEM = {"type": "system", "id": "parley"}
 
 

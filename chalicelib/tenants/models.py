@@ -52,6 +52,7 @@ class Tenant:
     pos: int = 0  # of its last event; every change below it is conditioned on this
     limits: Limits = Limits()
     status: Status = "active"  # no credential works unless it is
+    retention_days: int | None = None  # how long closed conversations are kept; None: for ever
 
 
 @frozen

@@ -22,6 +22,8 @@ from chalicelib.tenants.models import (
     Tenant,
 )
 
+RETENTION = "Days after which closed conversations are deleted with their messages and files; null: never."
+MAX_RETENTION_DAYS = 3650
 RoleName = Literal["owner", "admin", "agent", "viewer"]
 Slug = Annotated[str, StringConstraints(min_length=2, max_length=48, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 
@@ -54,6 +56,7 @@ class UpdateTenant(Request):
     name: Name = Field(default_factory=str)
     slug: Slug = Field(default_factory=str)
     language: Language = Field(default_factory=lambda: "en")
+    retention_days: int | None = Field(default=None, ge=1, le=MAX_RETENTION_DAYS, description=RETENTION)
 
 
 class EraseTenant(Request):
@@ -114,6 +117,7 @@ class TenantOut(Response):
     name: str
     slug: str
     language: Language
+    retention_days: int | None = Field(description=RETENTION)
     status: Status = Field(description="Unless it is `active`, every credential of the tenant is refused.")
     created_at: Timestamp
     updated_at: Timestamp

@@ -15,7 +15,7 @@ from chalicelib.core.table import ConditionFailedError, StaleError, Write, retry
 from chalicelib.directory import service as directory
 from chalicelib.directory.models import SlugTakenError
 from chalicelib.events.models import NewEvent
-from chalicelib.tenants import store
+from chalicelib.tenants import retaining, store
 from chalicelib.tenants.api_keys import authenticate_key
 from chalicelib.tenants.audit import commit, notify_tenant, recording, recording_all, recording_at
 from chalicelib.tenants.invitations import accepting, find_invitation
@@ -187,7 +187,10 @@ def list_my_tenants(caller: Principal) -> list[MyTenant]:
 def update_tenant(
     tenant_id: str, actor: Principal, changes: dict[str, Any], *, expected_version: int | None = None
 ) -> Tenant:
-    """Change a tenant's `name`, `slug` or `language`. Raises SlugTakenError and PreconditionFailedError."""
+    """Change a tenant's `name`, `slug`, `language` or `retention_days`.
+
+    Raises SlugTakenError and PreconditionFailedError.
+    """
 
     def attempt() -> Tenant:
         before = get_tenant(tenant_id)
@@ -203,6 +206,8 @@ def update_tenant(
         if "slug" in wanted:
             _claim_slug(before, after.slug)
             writes += [store.claiming_slug(after.slug, tenant_id), store.releasing_slug(before.slug, tenant_id)]
+        if "retention_days" in wanted:
+            writes.append(retaining.scheduling(after))
         try:
             commit(tenant_id, writes, result=after)
         except ConditionFailedError:

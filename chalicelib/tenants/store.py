@@ -59,6 +59,7 @@ def tenant_from_item(tenant_id: str, row: Item | None) -> Tenant:
         pos=row["pos"],
         limits=limits_of(row),
         status=status_of(row),
+        retention_days=row.get("keep"),
     )
 
 
@@ -84,6 +85,7 @@ def settings_of(tenant: Tenant) -> Item:
         "name": tenant.name,
         "slug": tenant.slug,
         "lang": tenant.language,
+        "keep": tenant.retention_days,
         "u": tenant.updated_at,
         "v": tenant.version,
     }

@@ -160,7 +160,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "domain.created": EventType("A domain may show the widget.", DomainOut),
     "domain.deleted": EventType("A domain may not show the widget any more.", DomainOut),
     "tenant.created": EventType("The tenant was made.", TenantOut),
-    "tenant.updated": EventType("The tenant's name, slug or language changed.", TenantOut),
+    "tenant.updated": EventType("The tenant's name, slug, language or retention changed.", TenantOut),
     "tenant.suspended": EventType("An operator has suspended the tenant: nothing works until it goes on.", TenantOut),
     "tenant.resumed": EventType("The tenant goes on.", TenantOut),
     "tenant.erasing": EventType("All that there is of the tenant is being erased.", TenantOut),

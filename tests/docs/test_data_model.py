@@ -264,6 +264,7 @@ def chats(services: Any) -> None:
         assert owner.get(f"/v1/conversations?q={q}&tag=b").status == 200
     assert owner.post("/v1/conversations/bulk", {"filter": {"tag": "b"}, "set": {"priority": "low"}}).status == 202
     drain(services)
+    assert owner.patch(tenant.url, {"retention_days": 1}).status == 200
 
 
 def other_with_edits(owner: Any, chat: Chat) -> str:
