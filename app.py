@@ -322,8 +322,8 @@ def wake_conversations(_event: object) -> None:
     conversations.wake_snoozed()
 
 
-@app.schedule(Rate(5, unit=Rate.MINUTES), name="canary")
-def canary(_event: object) -> None:
+@app.schedule(Rate(5, unit=Rate.MINUTES), name="run_canary")
+def run_canary(_event: object) -> None:
     """Say something as a visitor and read it as an agent, through the public address."""
     if settings().canary:
         from chalicelib.health.canary import run

@@ -87,7 +87,7 @@ FENCE_JOBS = Grant("sts", ("AssumeRole",), (f":${{AWS::AccountId}}:role/{_JOBS_R
 _WRITE = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
 _READ = ("BatchGetItem", "GetItem", "Query")
 
-# X-Ray knows no resources: these two actions are allowed on all or on nothing.
+# X-Ray and an account's state of SES know no resources: these actions are allowed on all or on nothing.
 TRACES = {"Effect": "Allow", "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "Resource": ["*"]}
 
 FUNCTIONS: dict[str, tuple[Grant, ...]] = {
@@ -150,7 +150,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "look_at_due_accounts": (indexes("pending"), send("billing")),
     "sweep_pending": (table("UpdateItem"), indexes("pending"), send("events"), measure("events")),
     "wake_conversations": (table("DeleteItem", "PutItem", "Query", "UpdateItem"), indexes("pending"), send("events")),
-    "canary": (table("GetItem", "PutItem", "UpdateItem"), keys("GetSecretValue"), send("events")),
+    "run_canary": (table("GetItem", "PutItem", "UpdateItem"), keys("GetSecretValue"), send("events")),
     "sweep_files": (
         table("BatchGetItem", "GetItem", *_WRITE),
         indexes("activity", "pending"),

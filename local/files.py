@@ -89,7 +89,7 @@ def _is_signed(scope: Scope, body: bytes) -> bool:
 
 def distribution_headers() -> dict[str, str]:
     """Return the headers that the distribution puts on every answer."""
-    (policy,) = application_resources("AWS::CloudFront::ResponseHeadersPolicy").values()
+    policy = application_resources("AWS::CloudFront::ResponseHeadersPolicy")["FilesHeaders"]
     config = policy["ResponseHeadersPolicyConfig"]
     security = config["SecurityHeadersConfig"]
     return {

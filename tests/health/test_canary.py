@@ -30,7 +30,7 @@ def fly(services):
     """Let the canary fly once; events are dispatched while it waits."""
 
     def once() -> bool:
-        with running("canary"):
+        with running("run_canary"):
             went_well = canary.run(pause=lambda _seconds: drain(services))
         drain(services)
         return went_well
@@ -125,6 +125,6 @@ def test_an_address_where_nobody_answers_is_a_failure(services, logged):
 
 
 def test_it_stays_at_home_unless_it_is_switched_on(services, logged):
-    tick(product.canary)
+    tick(product.run_canary)
     assert services.calls == []
     assert metrics_of(logged) == {}

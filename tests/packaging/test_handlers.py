@@ -76,6 +76,8 @@ class Lambda:
             "PARLEY_COGNITO_CLIENT_IDS": "",
             "PARLEY_REST_API_ID": "a1b2c3d4e5",
             "PARLEY_JOBS_ROLE": "",
+            "PARLEY_INBOX_URL": "",
+            "PARLEY_CANARY": "off",
         }
         return {name: more[name] if name in more else os.environ[name] for name in named} | {
             "AWS_ACCESS_KEY_ID": "test",
@@ -278,6 +280,12 @@ def test_the_function_sweep_files(lambdas: Lambda, services: Services) -> None:
     assert key.get(file).status == 200
     assert lambdas.call("sweep_files") is None
     assert key.get(file).status == 404
+
+
+def test_the_function_run_canary(lambdas: Lambda, services: Services) -> None:
+    services.reset()
+    assert lambdas.call("run_canary") is None
+    assert services.calls == []  # it stays at home where it is switched off; tests/health has it go round
 
 
 def test_the_function_rotate_signing_keys(lambdas: Lambda, services: Services) -> None:

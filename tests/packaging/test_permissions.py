@@ -75,7 +75,7 @@ def calls(scenario, client, services, monkeypatch):  # noqa: F811 - asked for it
         stripe_secret._cached = None  # another function has read it so far
         start_erasing(paying.id, OPERATOR, paying.created["slug"])
         drain(services)
-    with serving(product.app, {}) as url, changed(API_URL=url), running("canary"):
+    with serving(product.app, {}) as url, changed(API_URL=url), running("run_canary"):
         assert canary.run(pause=lambda _seconds: drain(services))
     with two_regions(DIRECTORY_TABLE=DIRECTORY):
         health.forget()
