@@ -150,9 +150,9 @@ def stripe_of(stack: Stack) -> Any:
 
 
 def eventually(check: Any) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60  # a hook that failed thrice waits for ten seconds
     while not (found := check()):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, found
         time.sleep(0.02)
     return found
 
