@@ -87,7 +87,7 @@ FENCE_JOBS = Grant("sts", ("AssumeRole",), (f":${{AWS::AccountId}}:role/{_JOBS_R
 _WRITE = ("ConditionCheckItem", "DeleteItem", "PutItem", "UpdateItem")
 _READ = ("BatchGetItem", "GetItem", "Query")
 
-# X-Ray and an account's state of SES know no resources: these actions are allowed on all or on nothing.
+# X-Ray knows no resources: these two actions are allowed on all or on nothing.
 TRACES = {"Effect": "Allow", "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], "Resource": ["*"]}
 
 FUNCTIONS: dict[str, tuple[Grant, ...]] = {
