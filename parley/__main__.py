@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from parley.commands import billing, deliveries, events, keys, people, queues, tenants, upkeep
+from parley.commands import billing, deliveries, events, keys, people, queues, rows, tenants, upkeep
 
 QUEUES, CUSTOMERS = "Queues and deliveries", "Tenants"
 
@@ -37,6 +37,7 @@ cli.add_typer(deliveries.group, name="deliveries", rich_help_panel=QUEUES)
 cli.add_typer(tenants.group, name="tenants", rich_help_panel=CUSTOMERS)
 cli.add_typer(billing.group, name="billing", rich_help_panel=CUSTOMERS)
 cli.add_typer(keys.group, name="keys", rich_help_panel=CUSTOMERS)
+cli.add_typer(rows.group, name="rows", rich_help_panel=upkeep.PANEL)
 people.add_to(cli)
 upkeep.add_to(cli)
 

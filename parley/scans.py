@@ -19,7 +19,7 @@ class Scan:
     here: Session
     what: str  # for who waits
     filter: str  # DynamoDB's FilterExpression
-    values: dict[str, str]
+    values: dict[str, Any]
     max_units: float | None = None  # None: to the end
     begin: str | None = None  # where an earlier one stopped
     units: float = 0.0  # used so far

@@ -60,6 +60,16 @@ def call(
     raise UnavailableError
 
 
+def update_if(params: dict[str, Any]) -> dict[str, Any] | None:
+    """Update a row of our table; None when the condition did not hold. Raises as `call`."""
+    try:
+        return call("update_item", params)
+    except ClientError as exc:
+        if aws.error_code(exc) == "ConditionalCheckFailedException":
+            return None
+        raise
+
+
 def _may_pass(exc: ClientError) -> bool:
     # A 5xx may come from something in front of DynamoDB and then has no code of its own.
     status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

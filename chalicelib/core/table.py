@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
-from chalicelib.core import dynamodb, ids
+from chalicelib.core import dynamodb, ids, upgrades
 from chalicelib.core.config import settings
 from chalicelib.core.dynamodb import Key
 from chalicelib.core.errors import NotFoundError, UnavailableError
@@ -89,7 +89,7 @@ class Rows:
         """Read one row, or None."""
         key = self.key(pk, sk)
         answer = dynamodb.call("get_item", {"Key": key.wire, "ConsistentRead": consistent})
-        return self._fenced(from_attributes(answer["Item"])) if "Item" in answer else None
+        return upgrades.read(self._fenced(from_attributes(answer["Item"]))) if "Item" in answer else None
 
     def batch_get(self, keys: Iterable[Key], *, consistent: bool = True) -> dict[Key, Item]:
         """Read many rows of this view, one call per hundred; missing ones are absent from the answer."""
@@ -115,6 +115,8 @@ class Rows:
         params["ConsistentRead"] = consistent and index is None
         answer = dynamodb.call("query", params)
         rows = [self._fenced(from_attributes(row)) for row in answer["Items"]]
+        if index is None:  # an index has keys only
+            rows = [upgrades.read(row) for row in rows]
         return Found(rows, "LastEvaluatedKey" in answer)
 
     def count(
@@ -140,7 +142,7 @@ class Rows:
         `absent_or_expired_at` (epoch seconds) also accepts a row whose TTL has passed but which is still there.
         """
         key = self.key(pk, sk)
-        params: dict[str, Any] = {"Item": to_attributes({**item, "pk": key.pk, "sk": key.sk})}
+        params: dict[str, Any] = {"Item": to_attributes({**item, **upgrades.stamp(key), **key._asdict()})}
         if absent:
             params["ConditionExpression"] = "attribute_not_exists(pk)"
         elif absent_or_expired_at is not None:
@@ -163,8 +165,11 @@ class Rows:
         """Return the write that changes attributes of a row; see `Expression` for the mappings' meaning."""
         key, expression = self.key(pk, sk), Expression()
         params: dict[str, Any] = {"Key": key.wire}
-        params["UpdateExpression"] = expression.update(set_ or {}, add or {}, default or {})
-        if condition := expression.condition(when or {}, at_most or {}, exists):
+        params["UpdateExpression"] = expression.update(
+            {**(set_ or {}), **upgrades.stamp(key)}, add or {}, default or {}
+        )
+        conditions = [expression.condition(when or {}, at_most or {}, exists), upgrades.requirement(key, expression)]
+        if condition := " AND ".join(filter(None, conditions)):
             params["ConditionExpression"] = condition
         return Write("Update", key, params | expression.params())
 
@@ -194,7 +199,10 @@ class Rows:
     ) -> Write:
         expression = Expression()
         params: dict[str, Any] = {"Key": key.wire}
-        if condition := expression.condition(when or {}, {}, exists, unless):
+        conditions = [expression.condition(when or {}, {}, exists, unless)]
+        if when or unless:  # and so about attributes, which an earlier layout may not have
+            conditions.append(upgrades.requirement(key, expression))
+        if condition := " AND ".join(filter(None, conditions)):
             params["ConditionExpression"] = condition
         return Write(kind, key, params | expression.params())
 
@@ -276,7 +284,7 @@ def batch_get(keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Item
             request = {settings().table: {"Keys": wanted, "ConsistentRead": consistent}}
             answer = dynamodb.call("batch_get_item", {"RequestItems": request}, table_name=False)
             for row in answer["Responses"].get(settings().table, []):
-                item = from_attributes(row)
+                item = upgrades.read(from_attributes(row))
                 found[Key(item["pk"], item["sk"])] = item
             wanted = answer.get("UnprocessedKeys", {}).get(settings().table, {}).get("Keys", [])
             if not wanted:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from chalicelib.core import aws, dynamodb, ids
+from chalicelib.core import aws, dynamodb, ids, upgrades
 from chalicelib.core.config import settings
 from chalicelib.core.dynamodb import Key
 from chalicelib.core.errors import ContentionError, UnavailableError
@@ -47,7 +47,7 @@ class StaleError(Exception):
     """What was read has changed meanwhile: read again and repeat. Caught by `retrying`."""
 
 
-def run(write: Write, *, returning: bool = False, place: aws.Place = aws.HERE) -> Item:
+def run(write: Write, *, returning: bool = False, place: aws.Place = aws.HERE, caught_up: bool = False) -> Item:
     """Run one write alone, of our table unless it names its own; with `returning`, an update answers the new row."""
     operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[write.kind]
     params = dict(write.params)
@@ -56,10 +56,13 @@ def run(write: Write, *, returning: bool = False, place: aws.Place = aws.HERE) -
     try:
         answer = dynamodb.call(operation, params, table_name="TableName" not in params, place=place)
     except ClientError as exc:
-        if aws.error_code(exc) == "ConditionalCheckFailedException":
-            raise ConditionFailedError([write]) from exc
-        raise
-    return from_attributes(answer.get("Attributes", {}))
+        if aws.error_code(exc) != "ConditionalCheckFailedException":
+            raise
+        if not caught_up and upgrades.catch_up(_changes([write])):
+            return run(write, returning=returning, place=place, caught_up=True)
+        raise ConditionFailedError([write]) from exc
+    row = from_attributes(answer.get("Attributes", {}))
+    return upgrades.read(row) if row else row
 
 
 # Set by `core.idempotency` around a request: turns the effect's result into the record that commits with it.
@@ -81,20 +84,19 @@ def transact(writes: Sequence[Write], *, result: object = NOTHING) -> None:
     items = [{write.kind: {**write.params, "TableName": settings().table}} for write in all_writes]
     # The same token on every attempt: one that committed but whose answer was lost is not applied again.
     params = {"TransactItems": items, "ClientRequestToken": ids.new_ulid()}
-    deadline, lost = time.monotonic() + dynamodb.MAX_SECONDS, False
+    deadline, lost, caught_up = time.monotonic() + dynamodb.MAX_SECONDS, False, False
     for attempt in range(dynamodb.MAX_ATTEMPTS):
         try:
             dynamodb.call("transact_write_items", params, table_name=False, attempts=1)
         except ClientError as exc:
-            if aws.error_code(exc) != "TransactionCanceledException":
-                raise
-            reasons = [reason.get("Code", "None") for reason in exc.response.get("CancellationReasons", [])]
-            if failed := [
-                write for write, reason in zip(all_writes, reasons, strict=False) if reason == "ConditionalCheckFailed"
-            ]:
-                raise (AlreadyRecordedError if kept in failed else ConditionFailedError(failed)) from exc
-            if not _RETRIABLE_REASONS & set(reasons):
-                raise
+            failed = _failed(all_writes, exc)
+            if kept in failed:
+                raise AlreadyRecordedError from exc
+            if failed:
+                if caught_up or not upgrades.catch_up(_changes(failed)):
+                    raise ConditionFailedError(failed) from exc
+                caught_up = True
+                params["ClientRequestToken"] = ids.new_ulid()  # the same one would be answered as it was
             lost = False
         except UnavailableError:
             lost = True
@@ -104,6 +106,22 @@ def transact(writes: Sequence[Write], *, result: object = NOTHING) -> None:
             break
         dynamodb.pause(attempt)
     raise UnavailableError if lost else ContentionError
+
+
+def _failed(writes: Sequence[Write], exc: ClientError) -> list[Write]:
+    """Return the writes whose conditions did not hold; none where trying again may help. Raises what is neither."""
+    if aws.error_code(exc) != "TransactionCanceledException":
+        raise exc
+    reasons = [reason.get("Code", "None") for reason in exc.response.get("CancellationReasons", [])]
+    failed = [write for write, reason in zip(writes, reasons, strict=False) if reason == "ConditionalCheckFailed"]
+    if not failed and not _RETRIABLE_REASONS & set(reasons):
+        raise exc
+    return failed
+
+
+def _changes(failed: Sequence[Write]) -> list[Key]:
+    """Return the rows that writes rely on: all but those that are put whole."""
+    return [write.key for write in failed if write.kind != "Put"]
 
 
 def retrying(attempt: Callable[[], Result]) -> Result:

@@ -115,7 +115,7 @@ def test_an_error_is_one_line(monkeypatch, exc, told):
 CHANGING = {
     *("queues redrive", "deliveries replay", "events parked retry", "billing drift", "keys rotate", "keys revoke"),
     *("keys signing rotate", "remove-totp", "allow-mail"),
-    *("tenants suspend", "tenants resume", "tenants delete"),
+    *("tenants suspend", "tenants resume", "tenants delete", "rows upgrade"),
 }
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.aws import Services
-from tests.support.operator import parley
+from tests.support.operator import in_pages_of, parley
 from tests.support.settings import changed
 from tests.support.tenants import new_key, new_member, new_tenant
 
@@ -55,7 +55,7 @@ class TestList:
 
     def test_it_stops_at_its_bound_and_goes_on_from_there(self, services: Services, monkeypatch):
         tenants = {new_tenant().id for _ in range(3)}
-        self.in_pages_of(services, 20, monkeypatch)
+        in_pages_of(services, 20, monkeypatch)
         found, begin = list[str](), list[str]()
         while True:
             more = ("--from", begin[-1]) if begin else ()
@@ -72,15 +72,3 @@ class TestList:
 
     def test_where_to_go_on_must_be_what_was_printed(self, services):
         assert "--from" in parley("tenants", "list", "--from", "x", code=2).err
-
-    @staticmethod
-    def in_pages_of(services: Services, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let a scan come in pages, as a table of more than a megabyte does."""
-        call = type(services).__call__
-
-        def limited(self, service, operation, params, proceed):
-            if operation == "scan":
-                params = {**params, "Limit": rows}
-            return call(self, service, operation, params, proceed)
-
-        monkeypatch.setattr(type(services), "__call__", limited)

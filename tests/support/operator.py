@@ -4,9 +4,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from parley.__main__ import cli
+from tests.support.aws import Services
 
 
 @dataclass(frozen=True)
@@ -29,3 +31,15 @@ def parley(*arguments: str, code: int | None = 0) -> Done:
     done = Done(result.exit_code, result.stdout, result.stderr)
     assert code in {None, done.exit_code}, f"{done}\n{result.exception!r}"
     return done
+
+
+def in_pages_of(services: Services, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a scan come in pages, as a table of more than a megabyte does."""
+    call = type(services).__call__
+
+    def limited(self, service, operation, params, proceed):
+        if operation == "scan":
+            params = {**params, "Limit": rows}
+        return call(self, service, operation, params, proceed)
+
+    monkeypatch.setattr(type(services), "__call__", limited)
