@@ -73,7 +73,7 @@ def registered() -> list[Layout]:
 
 def layout_of(key: Key) -> Layout | None:
     """Return the layouts of a row's kind, if it has more than one."""
-    return next((each for each in _layouts if each.has(*key)), None) if _layouts else None
+    return next((each for each in _layouts if each.has(*key)), None)
 
 
 def read(item: Item) -> Item:

@@ -47,22 +47,25 @@ class StaleError(Exception):
     """What was read has changed meanwhile: read again and repeat. Caught by `retrying`."""
 
 
-def run(write: Write, *, returning: bool = False, place: aws.Place = aws.HERE, caught_up: bool = False) -> Item:
+def run(write: Write, *, returning: bool = False, place: aws.Place = aws.HERE) -> Item:
     """Run one write alone, of our table unless it names its own; with `returning`, an update answers the new row."""
     operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[write.kind]
     params = dict(write.params)
     if returning:
         params["ReturnValues"] = "ALL_NEW"
-    try:
-        answer = dynamodb.call(operation, params, table_name="TableName" not in params, place=place)
-    except ClientError as exc:
-        if aws.error_code(exc) != "ConditionalCheckFailedException":
-            raise
-        if not caught_up and upgrades.catch_up(_changes([write])):
-            return run(write, returning=returning, place=place, caught_up=True)
-        raise ConditionFailedError([write]) from exc
-    row = from_attributes(answer.get("Attributes", {}))
-    return upgrades.read(row) if row else row
+    caught_up = False
+    while True:
+        try:
+            answer = dynamodb.call(operation, params, table_name="TableName" not in write.params, place=place)
+        except ClientError as exc:
+            if aws.error_code(exc) != "ConditionalCheckFailedException":
+                raise
+            if caught_up or not upgrades.catch_up(_changes([write])):
+                raise ConditionFailedError([write]) from exc
+            caught_up = True
+        else:
+            row = from_attributes(answer.get("Attributes", {}))
+            return upgrades.read(row) if row else row
 
 
 # Set by `core.idempotency` around a request: turns the effect's result into the record that commits with it.
@@ -112,7 +115,7 @@ def _failed(writes: Sequence[Write], exc: ClientError) -> list[Write]:
     """Return the writes whose conditions did not hold; none where trying again may help. Raises what is neither."""
     if aws.error_code(exc) != "TransactionCanceledException":
         raise exc
-    reasons = [reason.get("Code", "None") for reason in exc.response.get("CancellationReasons", [])]
+    reasons = [reason["Code"] for reason in exc.response["CancellationReasons"]]
     failed = [write for write, reason in zip(writes, reasons, strict=False) if reason == "ConditionalCheckFailed"]
     if not failed and not _RETRIABLE_REASONS & set(reasons):
         raise exc

@@ -65,5 +65,6 @@ def test_a_page_of_a_list_is_continued():
 
 def test_a_request_that_is_repeated_after_the_upgrade_is_done_once():
     guard = Guard.of(tenant_rows(TENANT), "k", "caller", "POST /a", b"{}")
+    assert guard.partition == "idem#2"
     assert guard.name == "283cd4d2a4d9d022f69d1e52cbb3c19e7fda7c148460c085868a47b39ae82840"
     assert guard.fingerprint == "fa547f34b55af2f2d808df39f9ec0a2da35705a2a83d7dab8946df748ad3dc4f"

@@ -85,6 +85,23 @@ def test_the_tests_own_way_to_the_engine_answers_what_botocore_does(services: Se
     assert ours == botocores
 
 
+@pytest.mark.parametrize(
+    ("operation", "params"),
+    [
+        ("get_item", {"TableName": TABLE, "Key": HELD, "consistentread": True}),
+        ("batch_get_item", {"RequestItems": {TABLE: {"Keys": [HELD], "Consistent": True}}}),
+        ("transact_write_items", {"TransactItems": [{"Put": {"TableName": TABLE, "Item": ROW, "When": ""}}]}),
+    ],
+)
+def test_the_tests_own_way_knows_the_names_that_botocore_does(services: Services, operation: str, params: Any):
+    for call in (
+        lambda: dynamodb.call(operation, params),
+        lambda: getattr(aws._client("dynamodb"), operation)(**params),
+    ):
+        with pytest.raises(KeyError):
+            call()
+
+
 def _lack_handle_map(patch: pytest.MonkeyPatch) -> None:
     patch.delattr(botocore.parsers.BaseJSONParser, "_handle_map")
 

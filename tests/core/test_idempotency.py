@@ -7,6 +7,7 @@ from chalicelib.core.errors import ContentionError, InvalidError
 from chalicelib.core.idempotency import Answer, Guard
 from chalicelib.core.table import LIMITS, AlreadyRecordedError, ConditionFailedError, effect_record, transact
 from tests.support.clocks import later
+from tests.support.faults import StaleReplica, injected
 
 DAY_MS = 86_400_000
 DONE = Answer(201, '{"id":1}', '"7"')
@@ -32,6 +33,13 @@ def test_the_first_runs_and_the_second_gets_its_answer():
     assert take_effect(guard(key)) == ("made", None)
     assert guard(key).find() == DONE
     assert take_effect(guard(key)) == (None, DONE)
+
+
+def test_the_second_gets_its_answer_also_where_a_replica_is_behind():
+    key = ids.new_ulid()
+    with injected(StaleReplica()):
+        take_effect(guard(key))
+        assert guard(key).find() == DONE
 
 
 def test_the_effect_of_the_one_who_was_second_is_undone():

@@ -10,7 +10,7 @@ from chalicelib.core import aws, dynamodb, table, writes
 from chalicelib.core.aws import Params, Proceed
 from chalicelib.core.errors import ContentionError, UnavailableError
 from chalicelib.core.ids import new
-from chalicelib.core.table import tenant_rows
+from chalicelib.core.table import StaleError, retrying, tenant_rows
 from chalicelib.events import dispatcher, log_store
 from tests.support.faults import conflict, injected, no_answer, server_error, throttled
 
@@ -31,12 +31,26 @@ class SlowTime:
         self.now += seconds
 
 
-@pytest.mark.parametrize("fault", [no_answer, conflict, throttled, server_error])
-def test_a_commit_ends_before_the_log_shows_its_time(services, monkeypatch, fault):
-    slow, ended = SlowTime(), list[float]()
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> SlowTime:
+    slow = SlowTime()
     for module in (dynamodb, writes):
         monkeypatch.setattr(module, "time", slow)
     monkeypatch.setattr("random.uniform", lambda _low, high: high)
+    return slow
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (no_answer, UnavailableError),
+        (conflict, ContentionError),
+        (throttled, UnavailableError),
+        (server_error, UnavailableError),
+    ],
+)
+def test_a_commit_ends_before_the_log_shows_its_time(services, slow, fault, error):
+    ended = list[float]()
 
     def worst(service: str, operation: str, params: Params, proceed: Proceed) -> Params:
         del service, params, proceed
@@ -45,11 +59,26 @@ def test_a_commit_ends_before_the_log_shows_its_time(services, monkeypatch, faul
         raise fault(operation)
 
     rows = tenant_rows(new("tn"))
-    with injected(worst), pytest.raises((ContentionError, UnavailableError)):
+    with injected(worst), pytest.raises(error):
         table.transact([rows.putting("limits", "-", {})])
     assert len(ended) > 3
     assert ended[-1] > dynamodb.MAX_SECONDS
     assert ended[-1] <= writes.LATEST_COMMIT_SECONDS
+
+
+@pytest.mark.parametrize("seconds", [0.01, 1.5])
+def test_who_finds_others_faster_each_time_is_told_so_after_some_seconds(slow, seconds):
+    ended = list[float]()
+
+    def attempt() -> None:
+        slow.now += seconds
+        ended.append(slow.now)
+        raise StaleError
+
+    with pytest.raises(ContentionError):
+        retrying(attempt)
+    assert 3 < len(ended) <= dynamodb.MAX_ATTEMPTS
+    assert ended[-1] <= dynamodb.MAX_SECONDS + dynamodb.MAX_PAUSE_SECONDS + seconds
 
 
 def test_the_log_waits_for_the_slowest_commit():

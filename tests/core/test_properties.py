@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -38,6 +39,7 @@ class TestCursors:
         with pytest.raises(InvalidError) as refused:
             cursor.decode(other_tenant, other_name, made)
         assert [(each.param, each.code) for each in refused.value.errors] == [("cursor", "invalid_cursor")]
+        assert "Start again without it." in refused.value.errors[0].message
 
     @tried(150)
     @given(text, st.integers(0, 10**6), st.data())
@@ -68,6 +70,11 @@ class TestCursors:
         assert cursor.list_name("x", dict(reversed(one.items()))) == cursor.list_name("x", one)
         assert re.fullmatch(r"x:[0-9a-f]{16}", cursor.list_name("x", one))
 
+    def test_a_time_is_a_filter_too(self):
+        noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
+        assert cursor.list_name("x", {"since": noon}) == cursor.list_name("x", {"since": noon})
+        assert cursor.list_name("x", {"since": noon}) != cursor.list_name("x", {"since": noon + timedelta(seconds=1)})
+
 
 parts = st.lists(st.binary(max_size=20), min_size=1, max_size=4)
 
@@ -83,6 +90,11 @@ class TestTokens:
         assert tokens.unpack(prefix, token, *lengths) == tuple(given_parts)
         assert re.fullmatch(r"[0-9A-Za-z]+", token.removeprefix(prefix))
         assert len(token) == len(tokens.pack(prefix, bytes(sum(lengths))))  # never longer or shorter
+
+    def test_one_is_as_short_as_base_62_can_be(self):
+        for size in range(4, 132):
+            length = len(tokens.pack("", bytes(size - 4)))
+            assert 62 ** (length - 1) < 256**size <= 62**length
 
     @tried(250)
     @given(st.binary(min_size=16, max_size=16), st.data())

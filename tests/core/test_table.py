@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from chalicelib.core import ids
 from chalicelib.core.aws import Params, Proceed
 from chalicelib.core.errors import UnavailableError
-from chalicelib.core.table import LIMITS, run
+from chalicelib.core.table import LIMITS, run, transact
 from tests.support.faults import At, injected, is_table
 
 
@@ -43,8 +43,14 @@ def refused(operation: str) -> ClientError:
     return _error(operation, "AccessDeniedException", 400)
 
 
-def _error(operation: str, code: str, status: int) -> ClientError:
-    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+def too_large(operation: str) -> ClientError:
+    """Return what a transaction is answered of which one item cannot be stored."""
+    reasons = [{"Code": "None"}, {"Code": "ValidationError"}]
+    return _error(operation, "TransactionCanceledException", 400, CancellationReasons=reasons)
+
+
+def _error(operation: str, code: str, status: int, **more: Any) -> ClientError:
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}, **more}
     return ClientError(answer, operation)
 
 
@@ -64,6 +70,15 @@ def test_our_own_mistakes_are_not_tried_again():
     fault = At(0, "before", refused, is_table, times=99)
     with injected(fault), pytest.raises(ClientError):
         LIMITS.get("nobody", "-")
+    assert fault.seen == 1
+
+
+@pytest.mark.usefixtures("_no_pauses")
+@pytest.mark.parametrize("error", [refused, too_large])
+def test_nor_are_those_in_a_transaction(error: Any):
+    fault = At(0, "before", error, is_table, times=99)
+    with injected(fault), pytest.raises(ClientError):
+        transact([LIMITS.putting(ids.new_ulid(), "-", {}), LIMITS.putting(ids.new_ulid(), "-", {})])
     assert fault.seen == 1
 
 

@@ -1,5 +1,7 @@
 """Rows of earlier and newer releases: what the API makes of them, with teams that get a second layout for a test."""
 
+import json
+
 import pytest
 
 from chalicelib.core import ids, upgrades
@@ -7,8 +9,8 @@ from chalicelib.core.aws import Params
 from chalicelib.core.dynamodb import Key
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, run, tenant_rows, transact
-from chalicelib.core.upgrades import Layout
-from tests.support.faults import injected
+from chalicelib.core.upgrades import Layout, NewerRowError
+from tests.support.faults import At, StaleReplica, injected, no_answer
 from tests.support.layouts import described, layouts, stored
 from tests.support.tags import TEAMS, new_team
 from tests.support.tenants import Organisation, new_tenant
@@ -21,6 +23,11 @@ def tenant(services) -> Organisation:
 
 def row_of(tenant: Organisation, team: Item) -> Item:
     return stored(f"{tenant.id}#team", team["id"])
+
+
+def told_of_newer(logged) -> list[tuple[str, int, int]]:
+    lines = [json.loads(line) for line in logged if line.startswith("{")]
+    return [(line["pk"], line["layout"], line["known"]) for line in lines if line["message"] == "row_is_newer"]
 
 
 class TestReading:
@@ -52,6 +59,13 @@ class TestReading:
         assert tenant.owner.client.patch(f"{TEAMS}/{team['id']}", {"name": "Mine"}).status == 503
         assert row_of(tenant, team)["name"] == "Sales"
 
+    def test_operators_are_told_which_layout_a_release_does_not_know(self, tenant, logged):
+        with layouts():
+            team = new_team(tenant.owner.client)
+        logged.clear()
+        assert tenant.owner.client.get(f"{TEAMS}/{team['id']}").status == 503
+        assert told_of_newer(logged) == [(tenant.id, 2, 1)]
+
     def test_index_entries_which_have_keys_only_take_no_steps(self, tenant):
         def broken(item):
             return item | {"name": item["name"]}  # there is none in an index
@@ -70,6 +84,13 @@ class TestWriting:
         row = row_of(tenant, team)
         assert (row["name"], row["description"], row["lv"]) == ("Support", "d+", 2)
 
+    def test_an_old_row_is_found_also_where_a_replica_is_behind(self, tenant):
+        with injected(StaleReplica()):
+            team = new_team(tenant.owner.client, description="d")
+            with layouts():
+                changed = tenant.owner.client.patch(f"{TEAMS}/{team['id']}", {"name": "Support"})
+                assert (changed.status, changed.json["description"]) == (200, "d+")
+
     def test_deleting_an_old_row_whose_condition_is_about_the_new_layout(self, tenant):
         team = new_team(tenant.owner.client, description="d")
         with layouts():
@@ -87,6 +108,26 @@ class TestWriting:
             with pytest.raises(ConditionFailedError):
                 commit(rows.updating("team", ids.new("team"), set_={"name": "x"}, exists=True))
         assert row_of(tenant, team)["name"] == "Sales"
+
+    def test_a_transaction_whose_answer_is_lost_once_the_layout_is_new_has_its_effect_once(self, tenant, monkeypatch):
+        monkeypatch.setattr("chalicelib.core.dynamodb.pause", lambda _attempt: None)
+        rows, pk = tenant_rows(tenant.id), ids.new_ulid()
+        run(rows.putting(pk, "-", {"n": 1}))
+        fault = At(1, "after", no_answer, lambda _service, operation: operation == "transact_write_items")
+        with layouts(f"T#{pk}", "-", steps=(dict,)), injected(fault):
+            transact([rows.updating(pk, "-", add={"n": 1})])
+        assert fault.fired == 1
+        assert stored(f"{tenant.id}#{pk}", "-")["n"] == 2
+
+    @pytest.mark.parametrize("commit", [run, lambda write: transact([write])], ids=["alone", "transaction"])
+    def test_what_is_put_whole_costs_no_look_at_the_row_that_is_there(self, tenant, services, commit):
+        rows, pk = tenant_rows(tenant.id), ids.new_ulid()
+        run(rows.putting(pk, "-", {}))
+        with layouts(f"T#{pk}", "-"):
+            services.reset()
+            with pytest.raises(ConditionFailedError):
+                commit(rows.putting(pk, "-", {}, absent=True))
+        assert len(services.calls) == 1
 
     def test_an_update_that_makes_a_row_stamps_it(self, tenant):
         pk = ids.new_ulid()
@@ -147,6 +188,38 @@ class TestRewriting:
         else:
             assert tenant.owner.client.get(f"{TEAMS}/{team['id']}").status == 404
 
+    def test_a_row_of_nothing_but_its_key_that_is_deleted_meanwhile_is_not_made_again(self, tenant):
+        rows, pk = tenant_rows(tenant.id), ids.new_ulid()
+        run(rows.putting(pk, "-", {}))
+
+        def faster(service, operation, params, proceed):
+            if operation == "update_item":
+                run(rows.deleting(pk, "-"))
+            return proceed()
+
+        with layouts(f"T#{pk}", "-", steps=(dict,)), injected(faster):
+            assert upgrades.rewrite(rows.key(pk, "-")) == 0
+        assert rows.get(pk, "-") is None
+
+    def test_it_ends_at_the_layout_that_is_written_which_the_release_before_reads(self, tenant):
+        team = new_team(tenant.owner.client, description="d")
+        with layouts(steps=(described, described), writes=2):
+            assert upgrades.rewrite(Key(f"{tenant.id}#team", team["id"])) > 0
+            assert tenant.owner.client.get(f"{TEAMS}/{team['id']}").json["description"] == "d++"
+        assert row_of(tenant, team).items() >= {"description": "d+", "lv": 2}.items()
+
+    def test_a_row_in_the_first_or_only_layout_or_that_is_newer_is_left_alone(self, tenant, logged):
+        first = new_team(tenant.owner.client)
+        with layouts():
+            newer = new_team(tenant.owner.client, name="New")
+        with layouts(writes=1):
+            assert upgrades.rewrite(Key(f"{tenant.id}#team", first["id"])) == 0
+            logged.clear()
+            with pytest.raises(NewerRowError):
+                upgrades.rewrite(Key(f"{tenant.id}#team", newer["id"]))
+            assert told_of_newer(logged) == [(tenant.id, 2, 1)]
+        assert upgrades.rewrite(Key(f"{tenant.id}#team", first["id"])) == 0
+
 
 class TestRegistering:
     def test_a_kind_once_and_what_is_written_must_be_read(self):
@@ -169,3 +242,6 @@ class TestRegistering:
         assert layout.has(*key)
         assert not layout.has(key[0], f"{key[1]}~info" if not sk.endswith("…") else f"x{key[1]}")
         assert not layout.has(f"tn_1#x{key[0].partition('#')[2]}", key[1])
+
+    def test_a_prefix_is_all_of_its_letters(self):
+        assert not Layout("T#con_…", "meta", (described,), 2).has("tn_1#conv_1", "meta")

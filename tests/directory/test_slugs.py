@@ -288,19 +288,24 @@ def test_the_rows_are_as_documented(directory, services):
     assert set(re.findall(r"`(\w+)`", row)) == {name for found in directory().values() for name in found}
 
 
-def test_the_home_is_asked_where_it_is(directory):
-    seen = []
+def test_the_home_is_asked_where_it_is(directory, monkeypatch):
+    seen, made, client = [], [], aws._client
 
     def keep(service_, operation, params, proceed):
         seen.append((operation, params["TableName"]))
         return {}
 
+    def making(*asked):
+        made.append(client(*asked))
+        return made[-1]
+
+    monkeypatch.setattr(aws, "_client", making)
     with changed(DIRECTORY_AWS_REGION="eu-central-1", DIRECTORY_ENDPOINT="http://127.0.0.1:9"), injected(keep):
         service.claim_slug("s", "tn_x", 0)
-        home = aws._client("dynamodb", aws.Place("eu-central-1", "http://127.0.0.1:9"))
     assert seen == [("put_item", DIRECTORY)]
-    assert (home.meta.region_name, home.meta.endpoint_url) == ("eu-central-1", "http://127.0.0.1:9")
-    assert home is not aws._client("dynamodb")
+    assert [(home.meta.region_name, home.meta.endpoint_url) for home in made] == [
+        ("eu-central-1", "http://127.0.0.1:9")
+    ]
 
 
 def test_without_a_directory_nothing_is_asked(services):

@@ -16,6 +16,7 @@ _ALWAYS: dict[tuple[str, str], Params] = {  # what is answered whatever was done
     ("apigateway", "flush_stage_authorizers_cache"): {},
     ("sesv2", "get_account"): {"SendingEnabled": True},
 }
+_CAPACITY = {"TOTAL", "INDEXES"}  # who asks for neither is told of none
 
 
 class Services:
@@ -37,10 +38,7 @@ class Services:
         self.calls.append((service, operation))
         permissions.note(service, operation, params)
         if service == "dynamodb":
-            params["ReturnConsumedCapacity"] = "INDEXES"
-            answer = dynamodb.call(operation, params)
-            self._count(operation, answer)
-            return answer
+            return self._table(operation, params)
         if service == "s3":
             return self.objects(operation, params)
         if (service, operation) == ("sqs", "send_message"):
@@ -62,6 +60,15 @@ class Services:
         if (service, operation) in _ALWAYS:
             return dict(_ALWAYS[service, operation])
         raise AssertionError(f"no stand-in for {service}.{operation}")
+
+    def _table(self, operation: str, params: Params) -> Params:
+        if operation.startswith("describe_"):
+            return dynamodb.call(operation, params)
+        answer = dynamodb.call(operation, {**params, "ReturnConsumedCapacity": "INDEXES"})
+        self._count(operation, answer)
+        if params.get("ReturnConsumedCapacity") not in _CAPACITY:
+            answer.pop("ConsumedCapacity", None)
+        return answer
 
     def _secret(self, operation: str, params: Params) -> Params:
         if operation == "get_secret_value":

@@ -7,10 +7,14 @@ import base64
 import json
 import os
 import socket
+from functools import lru_cache
 from http.client import HTTPResponse
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from chalicelib.core import aws
 
 _HEAD = (
     "POST / HTTP/1.1\r\nHost: dynamodb\r\nContent-Type: application/x-amz-json-1.0\r\n"
@@ -22,8 +26,9 @@ _idle: list[socket.socket] = []  # each call takes one, or connects, so that thr
 
 
 def call(operation: str, params: dict[str, Any]) -> dict[str, Any]:
-    """Call an operation, named as botocore's method is (`get_item`). Raises ClientError."""
+    """Call an operation, named as botocore's method is (`get_item`). Raises ClientError, and KeyError as botocore."""
     name = "".join(word.capitalize() for word in operation.split("_"))
+    _check_names(params, _input_of(name))
     body = json.dumps(params, default=_to_base64).encode()
     connection = _idle.pop() if _idle else _connect()
     try:
@@ -45,6 +50,26 @@ def close() -> None:
     """Close the connections, before the engine goes."""
     while _idle:
         _idle.pop().close()
+
+
+@lru_cache
+def _input_of(name: str) -> Shape | None:
+    return aws.session().get_service_model("dynamodb").operation_model(name).input_shape
+
+
+def _check_names(value: Any, shape: Shape | None) -> None:
+    """Raise KeyError for a name that the operation does not know: the engine ignores it. Items are not looked into."""
+    if isinstance(shape, StructureShape) and shape.name != "AttributeValue":
+        for name, each in value.items():
+            _check_names(each, shape.members[name])
+    elif (
+        isinstance(shape, MapShape) and isinstance(shape.value, StructureShape) and shape.value.name != "AttributeValue"
+    ):
+        for each in value.values():
+            _check_names(each, shape.value)
+    elif isinstance(shape, ListShape):
+        for each in value:
+            _check_names(each, shape.member)
 
 
 def _connect() -> socket.socket:
