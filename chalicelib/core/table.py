@@ -286,9 +286,9 @@ def batch_get(keys: Sequence[Key], *, consistent: bool = True) -> dict[Key, Item
             for row in answer["Responses"].get(settings().table, []):
                 item = upgrades.read(from_attributes(row))
                 found[Key(item["pk"], item["sk"])] = item
-            wanted = answer.get("UnprocessedKeys", {}).get(settings().table, {}).get("Keys", [])
-            if not wanted:
+            if not (left := answer["UnprocessedKeys"]):
                 break
+            wanted = left[settings().table]["Keys"]
             dynamodb.pause(attempt)
         else:
             raise UnavailableError
@@ -302,7 +302,7 @@ def delete_all(keys: Iterable[Key]) -> None:
     while left:
         wanted = {settings().table: left[:BATCH_WRITE_LIMIT]}
         answer = dynamodb.call("batch_write_item", {"RequestItems": wanted}, table_name=False)
-        again = answer.get("UnprocessedItems", {}).get(settings().table, [])
+        again = answer["UnprocessedItems"].get(settings().table, [])
         left = again + left[BATCH_WRITE_LIMIT:]
         if again:
             attempt += 1

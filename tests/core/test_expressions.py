@@ -19,7 +19,9 @@ from chalicelib.core.table import (
     run,
     tenant_rows,
     transact,
+    walk_pending,
 )
+from tests.support.faults import StaleReplica, injected
 from tests.support.properties import tried
 
 NAMES = ["a", "name", "size", "m.x", "m.y-z"]  # two are reserved words, two are entries of a map
@@ -159,6 +161,15 @@ class TestWrites:
                 transact(writes)
         assert (ROWS.get(other, "-") is not None) == holds
 
+    def test_a_check_can_ask_whether_a_row_is_there(self):
+        pk, there, missing = ids.new_ulid(), ids.new_ulid(), ids.new_ulid()
+        run(ROWS.putting(there, "-", {}))
+        for wrong in (ROWS.checking(missing, "-", exists=True), ROWS.checking(there, "-", exists=False)):
+            with pytest.raises(ConditionFailedError):
+                transact([wrong, ROWS.putting(pk, "-", {})])
+        assert ROWS.get(pk, "-") is None
+        transact([ROWS.checking(there, "-", exists=True), ROWS.checking(missing, "-", exists=False)])
+
     def test_existence_is_a_condition(self):
         pk = ids.new_ulid()
         for write in (ROWS.deleting(pk, "-", exists=True), ROWS.updating(pk, "-", set_={"a": 1}, exists=True)):
@@ -215,6 +226,31 @@ class TestReads:
         assert found == {key: {"pk": key.pk, "sk": key.sk, "sk2": key.sk} for key in keys[::3]}
         assert services.calls == [("dynamodb", "batch_get_item")] * 2
         assert batch_get([]) == {}
+
+    def test_a_read_sees_the_last_write_unless_it_can_do_without(self):
+        pk = ids.new_ulid()
+        key = ROWS.key(pk, "-")
+        run(ROWS.putting(pk, "-", {"n": 1}))
+        with injected(StaleReplica()):
+            run(ROWS.putting(pk, "-", {"n": 2}))
+            newest = [ROWS.get(pk, "-"), *ROWS.batch_get([key]).values(), *ROWS.query(pk).items]
+            behind = [ROWS.get(pk, "-", consistent=False), *ROWS.batch_get([key], consistent=False).values()]
+            behind += ROWS.query(pk, consistent=False).items
+        assert [row and row["n"] for row in newest] == [2, 2, 2]
+        assert [row and row["n"] for row in behind] == [1, 1, 1]
+
+    def test_what_is_pending_can_be_walked_to_its_end(self):
+        partition = f"P#{ids.new_ulid()}"
+        for number in range(5):
+            run(ROWS.putting(f"{partition}{number}", "meta", {"p_pk": partition, "p_sk": str(number)}))
+        run(ROWS.putting(f"{partition}x", "meta", {"p_pk": f"{partition}x", "p_sk": "0"}))
+
+        def in_pages(service, operation, params, proceed):
+            params["Limit"] = 2
+            return proceed()
+
+        with injected(in_pages):
+            assert list(walk_pending(partition)) == [Key(f"R#{partition}{n}", "meta") for n in range(5)]
 
     def test_pending_rows_come_oldest_first_and_only_from_before(self):
         partition = f"P#{ids.new_ulid()}"

@@ -15,7 +15,7 @@ from chalicelib.core.cursor import Position
 from chalicelib.core.errors import InvalidError, MalformedRequestError, NotFoundError, RateLimitedError
 from chalicelib.core.items import from_attributes, to_attributes
 from chalicelib.core.ratelimit import Bucket
-from chalicelib.core.table import ForeignRowError, Key, Rows, rows_of, tenant_rows
+from chalicelib.core.table import USERS, ForeignRowError, Key, Rows, rows_of, tenant_rows
 from chalicelib.tenants import api_keys
 from chalicelib.widgets import models as widgets
 from tests.support.properties import anything_json, storable, text, tried, ulids
@@ -226,6 +226,7 @@ class TestKeys:
             assert wire == {"pk": {"S": f"tn_{ulid}#{pk}"}, "sk": {"S": sk}} == write.key.wire
         assert rows_of(writes[0].key.pk).scope == f"tn_{ulid}"
         assert rows_of(tenant_rows(f"tn_{ulid}~test").key(pk, sk).pk).scope == f"tn_{ulid}~test"
+        assert rows_of(USERS.key(pk, sk).pk).scope == "U"
 
     @tried(100)
     @given(ulids, text)

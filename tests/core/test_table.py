@@ -1,5 +1,6 @@
 """What the table layer does when DynamoDB, or something in front of it, has a bad moment."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,22 +8,27 @@ from botocore.exceptions import ClientError
 
 from chalicelib.core import ids
 from chalicelib.core.aws import Params, Proceed
+from chalicelib.core.dynamodb import MAX_ATTEMPTS
 from chalicelib.core.errors import UnavailableError
-from chalicelib.core.table import LIMITS, run, transact
+from chalicelib.core.table import LIMITS, ForeignRowError, Key, delete_all, run, transact
+from tests.support.aws import Services
 from tests.support.faults import At, injected, is_table
 
 
 class Busy:
-    """A table that reads one row of a batch and leaves the others for the next try, so many times."""
+    """A table that reads or deletes one row of a batch and leaves the others for the next try, so many times."""
 
     def __init__(self, times: int) -> None:
         self._left = times
 
     def __call__(self, service: str, operation: str, params: Params, proceed: Proceed) -> Params:
-        if (service, operation) != ("dynamodb", "batch_get_item") or not self._left:
+        if operation not in {"batch_get_item", "batch_write_item"} or not self._left:
             return proceed()
         self._left -= 1
         ((table, asked),) = params["RequestItems"].items()
+        if operation == "batch_write_item":
+            params["RequestItems"][table] = asked[:1]
+            return {**proceed(), "UnprocessedItems": {table: asked[1:]} if asked[1:] else {}}
         keys, asked["Keys"] = asked["Keys"], asked["Keys"][:1]
         answer = proceed()
         left = {table: {**asked, "Keys": keys[1:]}}
@@ -31,7 +37,7 @@ class Busy:
 
 @pytest.fixture
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.core.dynamodb.pause", lambda _attempt: None)
+    monkeypatch.setattr("random.uniform", lambda _low, _high: 0)
 
 
 def bad_gateway(operation: str) -> ClientError:
@@ -96,3 +102,40 @@ def test_rows_that_a_busy_table_has_left_out_are_asked_for_again():
 def test_a_table_that_stays_busy_is_a_503_and_not_a_part_of_the_rows():
     with injected(Busy(10_000)), pytest.raises(UnavailableError):
         LIMITS.batch_get([LIMITS.key("x", str(number)) for number in range(30)])
+
+
+def rows_of(pk: str, count: int) -> list[Key]:
+    keys = [LIMITS.key(pk, f"{number:02}") for number in range(count)]
+    for key in keys:
+        run(LIMITS.putting(pk, key.sk, {}))
+    return keys
+
+
+@pytest.mark.usefixtures("_no_pauses")
+@pytest.mark.parametrize("times", [0, 3])
+def test_rows_are_deleted_25_a_call_and_those_that_a_busy_table_has_left_again(services: Services, times: int):
+    pk = ids.new_ulid()
+    keys = rows_of(pk, 32)
+    services.reset()
+    with injected(Busy(times)):
+        delete_all([*keys[:30], *keys[:30], LIMITS.key(pk, "none")])
+    assert services.calls == [("dynamodb", "batch_write_item")] * (2 + times)
+    assert [row["sk"] for row in LIMITS.query(pk).items] == ["30", "31"]
+
+
+@pytest.mark.usefixtures("_no_pauses")
+def test_deleting_from_a_table_that_stays_busy_is_a_503_in_the_end(services: Services):
+    keys = rows_of(ids.new_ulid(), 30)
+    services.reset()
+    with injected(Busy(10_000)), pytest.raises(UnavailableError):
+        delete_all(keys)
+    assert len(services.calls) == MAX_ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    "read", [lambda: LIMITS.get("x", "-"), lambda: LIMITS.query("x"), lambda: LIMITS.query("x", index="activity")]
+)
+def test_a_row_of_another_view_is_an_error_and_no_answer(read: Callable[[], object]):
+    foreign = {"pk": {"S": "tn_01JB3D2N6T8V4W5X7Y9Z0A1B2C#x"}, "sk": {"S": "-"}}
+    with injected(lambda _s, _o, _p, _proceed: {"Item": foreign, "Items": [foreign]}), pytest.raises(ForeignRowError):
+        read()
