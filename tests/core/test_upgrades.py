@@ -59,11 +59,12 @@ class TestReading:
         assert tenant.owner.client.patch(f"{TEAMS}/{team['id']}", {"name": "Mine"}).status == 503
         assert row_of(tenant, team)["name"] == "Sales"
 
-    def test_operators_are_told_which_layout_a_release_does_not_know(self, tenant, logged):
-        with layouts():
-            team = new_team(tenant.owner.client)
-        logged.clear()
-        assert tenant.owner.client.get(f"{TEAMS}/{team['id']}").status == 503
+    def test_operators_are_told_whose_row_has_which_layout_and_no_more_of_its_key(self, tenant, logged):
+        rows = tenant_rows(tenant.id)
+        with layouts("T#u#word#…", "-"):
+            run(rows.putting("u#word#Ada", "-", {}))
+        with pytest.raises(NewerRowError):
+            rows.get("u#word#Ada", "-")
         assert told_of_newer(logged) == [(tenant.id, 2, 1)]
 
     def test_index_entries_which_have_keys_only_take_no_steps(self, tenant):
@@ -97,6 +98,16 @@ class TestWriting:
             write = tenant_rows(tenant.id).deleting("team", team["id"], when={"description": "d+"})
             run(write)
             assert tenant.owner.client.get(f"{TEAMS}/{team['id']}").status == 404
+
+    @pytest.mark.parametrize(
+        ("kind", "condition"),
+        [("deleting", {"when": {"description": "d"}}), ("checking", {"unless": {"description": "d+"}})],
+    )
+    def test_a_condition_that_only_the_old_layout_meets_does_not_hold(self, tenant, kind, condition):
+        team = new_team(tenant.owner.client, description="d")
+        with layouts(), pytest.raises(ConditionFailedError):
+            transact([getattr(tenant_rows(tenant.id), kind)("team", team["id"], **condition)])
+        assert row_of(tenant, team)["description"] == "d+"
 
     @pytest.mark.parametrize("commit", [run, lambda write: transact([write])], ids=["alone", "transaction"])
     def test_a_condition_that_does_not_hold_is_told_once_the_layout_is_new(self, tenant, commit):
