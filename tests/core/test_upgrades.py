@@ -148,6 +148,12 @@ class TestWriting:
                 run(rows.updating(pk, "-", add={"n": 1}))
         assert stored(f"{tenant.id}#{pk}", "-") == {"pk": f"{tenant.id}#{pk}", "sk": "-", "n": 2, "lv": 2}
 
+    def test_an_update_answers_the_row_in_the_newest_layout(self, tenant):
+        team = new_team(tenant.owner.client, description="d")
+        with layouts(writes=1):
+            row = run(tenant_rows(tenant.id).updating("team", team["id"], set_={"name": "x"}), returning=True)
+        assert (row["name"], row["description"]) == ("x", "d+")
+
     def test_a_release_that_reads_both_layouts_goes_on_writing_the_first(self, tenant):
         with layouts():
             newer = new_team(tenant.owner.client, name="New", description="d")
