@@ -117,8 +117,9 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         FLUSH_AUTHORIZER,
         FENCE_JOBS,
         FIND_FILES,
-        files("DeleteObject", below=("exports", "files", "incoming")),
+        files("DeleteObject", below=("exports", "files", "incoming", "pieces")),
         files("GetObject", "GetObjectVersion", below=("files",)),
+        files("GetObject", "PutObject", below=("pieces",)),
         files("GetObject", "ListMultipartUploadParts", "PutObject", below=("exports",)),
     ),
     "send_mail": (

@@ -100,6 +100,12 @@ def next_number(tenant_id: str, month: str) -> tuple[int, int]:
     return int(row["n"]), int(row[f"n_{month}"])
 
 
+def last_number(tenant_id: str) -> int:
+    """Return the last conversation number given out. One read."""
+    row = tenant_rows(tenant_id).get("number", "conv", consistent=True)
+    return int(row["n"]) if row else 0
+
+
 def creating(conversation: Conversation) -> list[Write]:
     """Return the writes of both rows and of the lists."""
     rows, hot = tenant_rows(conversation.tenant_id), conversation.hot
@@ -179,6 +185,15 @@ def find_by_number(tenant_id: str, number: int) -> str | None:
     """Return the id of the conversation with a number."""
     guard = tenant_rows(tenant_id).get(_number_guard(number), "-")
     return guard["id"] if guard else None
+
+
+def find_by_numbers(tenant_id: str, numbers: Iterable[int]) -> list[Conversation]:
+    """Read the conversations that have these numbers now, in their order. A call for the ids, and one a fifty."""
+    rows = tenant_rows(tenant_id)
+    wanted = [rows.key(_number_guard(number), "-") for number in numbers]
+    guards = rows.batch_get(wanted, consistent=True)
+    found = find_all(tenant_id, [guards[key]["id"] for key in wanted if key in guards])
+    return [each for each in found.values() if isinstance(each, Conversation)]
 
 
 def find_by_words(tenant_id: str, terms: Sequence[str]) -> list[str]:
