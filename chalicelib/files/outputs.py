@@ -41,7 +41,7 @@ def put_together(job: Job) -> Step:
 def join_pieces(job: Job) -> Step:
     """Like `put_together`, of the pieces that the job has kept."""
     step = _put_together(job, lambda name: s3_gateway.read_whole(f"{_pieces(job)}{name}"))
-    return replace(step, long=True)
+    return replace(step, long=not step.finished)
 
 
 def remove_texts(job: Job) -> Step:

@@ -13,7 +13,7 @@ from dataclasses import astuple, replace
 from typing import Any
 
 from chalicelib.core import clock, log
-from chalicelib.core.errors import NotFoundError
+from chalicelib.core.errors import ApiError, NotFoundError
 from chalicelib.core.frozen import frozen
 from chalicelib.core.http import Call, Page, PageQuery, Principal, Role, Route
 from chalicelib.core.http.access import TenantSuspendedError
@@ -126,7 +126,7 @@ def collect(job: Job, routes: Iterable[Route], instead: Mapping[str, List], keep
         reads, size = reads + 1, size + sum(map(len, found))
     writes = [keep(job, number, gzip.compress(b"".join(lines), 6, mtime=0))] if lines else []
     cursor = json.dumps([number + len(writes), *map(astuple, todo)], separators=(",", ":"))
-    return Step(writes, sum(counted.values()), not todo, cursor, counted, long=True)
+    return Step(writes, sum(counted.values()), not todo, cursor, counted, long=bool(todo))
 
 
 def _begun(cursor: str | None) -> tuple[int, list[Place]]:
@@ -146,6 +146,11 @@ def _owners(name: str) -> str | None:
 def _read(job: Job, place: Place, route: Route, instead: List | None) -> tuple[list[bytes], list[Place]]:
     """Return the lines of a page, and where to read on: at the last of these places first."""
     theirs = [name for name in LISTS if _owners(name) == place.name]
+    try:
+        if route.before:
+            route.before()
+    except ApiError:
+        return [], []  # this installation does not offer it
     try:
         page = _page(job, place, route, instead, A_PAGE_WITH_LISTS if theirs else A_PAGE)
     except NotFoundError:
