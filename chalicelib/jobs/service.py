@@ -149,10 +149,11 @@ def take_first_steps(job: Job, most: int) -> Job:
     goes on; it may do so at the same time.
     """
     try:
-        for _ in range(most):
-            if job.status == "completed":
-                break
-            job = _take_step(job)
+        with fence.within(job.tenant_id):
+            for _ in range(most):
+                if job.status == "completed":
+                    break
+                job = _take_step(job)
     except (StaleError, UnavailableError):
         pass  # somebody else is at it, or will be
     return job
