@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bench.cost import canary
 from bench.cost.meter import Meter
 from bench.inprocess import Caller
 
@@ -20,7 +21,6 @@ TIMES = 7  # that each act is measured; the first is not counted: caches fill
 # Seconds between two acts: a conversation moves up in its list again, and what is still unread has been looked at.
 APART = 301
 FILE = "x" * 100_000
-CANARY = "run_canary"
 LIST = f"/v1/conversations?status=open&limit={SHOWN}"
 TEXT = "Where is my order? I ordered it a week ago, and nothing has come."
 
@@ -115,30 +115,6 @@ class World:
         with self.meter.function("authorize"):
             found: dict[str, str] = self.app.authorize(event, None)["context"]
         return found
-
-    def canary(self) -> None:
-        """Fly once, with the authorizer as API Gateway asks it: once for each token."""
-        from unittest.mock import patch
-
-        from chalicelib.health import canary
-
-        known: dict[str, dict[str, str]] = {}
-
-        def ask(_step: str, method: str, path: str, headers: dict[str, str], body: object = None) -> Any:  # noqa: ANN401 - any JSON
-            self.meter.waits("api")
-            _, _, token = headers.get("Authorization", "").partition(" ")
-            if token and token not in known:
-                known[token] = self.admit(token)
-            caller = Caller(self.app.app, known.get(token, {}), headers.get("Origin", ""))
-            return self.meter.request(self.app.app, caller.event(method, path, body))
-
-        def pause(_seconds: float) -> None:
-            self.meter.waits("pause")
-            self.meter.drain()
-
-        with patch.object(canary, "_ask", ask), self.meter.function(CANARY):
-            if not canary.run(pause):
-                raise RuntimeError("the canary failed")
 
 
 def _drained(world: World, act: Act) -> Act:
@@ -252,7 +228,7 @@ def minutes(world: World) -> dict[str, Act]:
     return {
         "minute of an open inbox": _polled(world, 10, lambda: world.agent("GET", LIST), lambda: world.user_token),
         "minute of an open chat": _polled(world, 5, lambda: world.visitor("GET", news), lambda: world.visitor_token),
-        f"at rest: {CANARY}": _drained(world, world.canary),
+        f"at rest: {canary.FUNCTION}": _drained(world, lambda: canary.fly(world)),
     }
 
 
@@ -260,7 +236,7 @@ def schedules(world: World) -> dict[str, Act]:
     """Return the app's schedules, by the name of their function; the canary's is with the minutes."""
     found: dict[str, Act] = {}
     for source in world.app.app.event_sources:
-        if hasattr(source, "schedule_expression") and source.name != CANARY:
+        if hasattr(source, "schedule_expression") and source.name != canary.FUNCTION:
             handler = world.app.app.handler_map[source.name]
 
             def run(handler: Any = handler, name: str = source.name) -> None:  # noqa: ANN401 - Chalice's

@@ -140,7 +140,7 @@ def test_a_schedule_that_nobody_measured_is_no_line_of_nothing():
         easy(seconds_between_runs={"new": 60.0}, queues={}).idle()
 
 
-EVENT = {
+EVENT: dict[str, Any] = {
     "httpMethod": "GET",
     "resource": "/v1/things/{id}",
     "headers": {"x-amzn-trace-id": "Root=1-2-3"},
