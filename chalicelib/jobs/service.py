@@ -149,14 +149,15 @@ def on_event(event: Event) -> None:
 def take_first_steps(job: Job, most: int) -> Job:
     """Take up to so many steps of a job that has just begun, and return it as it is then.
 
-    For a job that is mostly short, so that callers see what it does at once. Whatever comes between, the dispatcher
-    goes on; it may do so at the same time.
+    For a job that is mostly short, so that callers see what it does at once; they call `started` afterwards. Whatever
+    comes between, the dispatcher goes on.
     """
     try:
-        for _ in range(most):
-            if job.status == "completed":
-                break
-            job = _take_step(job)
+        with fence.within(job.tenant_id):
+            for _ in range(most):
+                if job.status == "completed":
+                    break
+                job = _take_step(job)
     except (StaleError, UnavailableError):
         pass  # somebody else is at it, or will be
     return job

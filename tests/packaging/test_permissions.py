@@ -179,7 +179,7 @@ def test_each_function_takes_from_the_queue_it_is_mapped_to_and_from_no_other(fu
 def test_the_template_has_exactly_these_policies(template):
     roles = {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
     for function in permissions.FUNCTIONS:
-        role = roles["".join(part.capitalize() for part in function.split("_")) + "Role"]
+        role = roles[permissions.role_of(function)]
         (policy,) = role["Policies"]
         assert policy["PolicyDocument"] == json.loads(json.dumps(permissions.policy(function)))
     assert roles.pop("JobsRole") == json.loads(json.dumps(permissions.jobs_role()["Properties"]))
@@ -187,12 +187,19 @@ def test_the_template_has_exactly_these_policies(template):
 
 
 @pytest.mark.packaging
-def test_the_function_that_runs_jobs_and_no_other_may_fence_them(template):
-    roles = [name for name, grants in permissions.FUNCTIONS.items() if permissions.FENCE_JOBS in grants]
-    named = template["Resources"]["DispatchEvents"]["Properties"]["Environment"]["Variables"]["PARLEY_JOBS_ROLE"]
-    assert (roles, named) == (["dispatch_events"], {"Fn::GetAtt": ["JobsRole", "Arn"]})
-    (trusted,) = template["Resources"]["JobsRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert trusted["Principal"] == {"AWS": {"Fn::GetAtt": ["DispatchEventsRole", "Arn"]}}
+def test_the_functions_that_take_steps_of_jobs_and_no_others_may_fence_them(template):
+    resources = template["Resources"]
+    roles = {name for name, grants in permissions.FUNCTIONS.items() if permissions.FENCE_JOBS in grants}
+    named = {
+        name: variables["PARLEY_JOBS_ROLE"]
+        for name, each in resources.items()
+        if "PARLEY_JOBS_ROLE" in (variables := each["Properties"].get("Environment", {}).get("Variables", {}))
+    }
+    assert roles == {"api_handler", "dispatch_events"}
+    assert named == {key: {"Fn::GetAtt": ["JobsRole", "Arn"]} for key in ("APIHandler", "DispatchEvents")}
+    (trusted,) = resources["JobsRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    trusted_roles = {role["Fn::GetAtt"][0] for role in trusted["Principal"]["AWS"]}
+    assert trusted_roles == {"ApiHandlerRole", "DispatchEventsRole"} <= resources.keys()
     (resource,) = next(
         statement["Resource"]
         for statement in permissions.policy("dispatch_events")["Statement"]
