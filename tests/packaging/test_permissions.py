@@ -38,6 +38,7 @@ from tests.support.schedules import tick
 from tests.support.serving import serving
 from tests.support.settings import changed
 from tests.support.stripe import Till
+from tests.support.tags import TAGS, new_tag
 from tests.support.tenants import new_tenant
 
 pytestmark = pytest.mark.xdist_group("data-model")  # the scenario runs there anyway
@@ -66,6 +67,8 @@ def calls(scenario, client, services, monkeypatch):  # noqa: F811 - asked for it
     for filters in ({"status": "open"}, {"status": "open", "assigned_to": "unassigned"}, {"assigned_to": "me"}):
         owner.post("/v1/conversations/bulk", {"filter": filters, "set": {"priority": "low"}})
     with changed(JOBS_ROLE="arn:aws:iam::123456789012:role/parley-test--jobs"):
+        other = new_tenant().owner.client
+        other.patch(f"{TAGS}/{new_tag(other)['id']}", {"name": "renamed"})
         drain(services)
     slugs_in_a_directory(services)
     an_export_that_nobody_knows_to_be_complete(owner, services)
