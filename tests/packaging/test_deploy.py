@@ -43,6 +43,7 @@ EMAIL, PASSWORD = "ana@example.com", "correct horse battery"
 SITE = {"Origin": "https://www.example.com"}
 SECONDS = 60
 TABLE = "parley-prod-main"
+API_ID = "parley"
 
 
 @dataclass
@@ -54,14 +55,18 @@ class Cloud:
     stripe: StripeDouble
 
     @property
+    def api_url(self) -> str:
+        """The API's public address: the emulator takes the API's id from us, so that it is known before the deploy."""
+        return f"{self.endpoint}/_aws/execute-api/{API_ID}/api"
+
+    @property
     def folder(self) -> Path:
         return self.dist / "eu1-prod"
 
     def run(self, command: str, *options: str, answers: tuple[str, ...] = ()) -> int:
         """Run the operator's command, with what they type."""
         typed = iter(answers)
-        url = f"{self.endpoint}/_aws/execute-api/{{RestAPIId}}/api"
-        more = ["--dist", str(self.dist), "--smoke-url", url, "--emulated", *options]
+        more = ["--dist", str(self.dist), "--smoke-url", self.api_url, "--emulated", *options]
         return deploy.main([command, "--region", "eu1", *more], lambda _question: next(typed))
 
     def client(self, service: str) -> Any:
@@ -75,6 +80,14 @@ class Cloud:
         pages = self.client("lambda").get_paginator("list_functions").paginate()
         return [each["FunctionName"] for page in pages for each in page["Functions"]]
 
+    def function(self, logical_id: str) -> str:
+        (name,) = [each for each in self.functions() if f"-{logical_id}-" in each]
+        return name
+
+    def arn(self, function: str) -> str:
+        found: str = self.client("lambda").get_function_configuration(FunctionName=function)["FunctionArn"]
+        return found
+
     def settings(self, function: str) -> dict[str, str]:
         found = self.client("lambda").get_function_configuration(FunctionName=function)
         variables: dict[str, str] = found["Environment"]["Variables"]
@@ -85,7 +98,7 @@ class Cloud:
         return Stack("parley-prod-app", "eu-central-1").outputs()
 
     def call(self, method: str, path: str, body: object = None, token: str = "", **headers: str) -> Json:
-        url = f"{self.endpoint}/_aws/execute-api/{self.outputs['RestAPIId']}/api{path}"
+        url = f"{self.api_url}{path}"
         sent = {"Content-Type": "application/json", **headers}
         if token:
             sent["Authorization"] = f"Bearer {token}"
@@ -152,16 +165,19 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             if resource["Type"] == "AWS::Lambda::Function":
                 here = {"PARLEY_ALLOW_LOOPBACK_WEBHOOKS": "1", "PARLEY_STRIPE_API_URL": stripe.url}
                 resource["Properties"]["Environment"]["Variables"] |= here
+        # And what a domain would do: an address of the API that is known before it is made.
+        template["Resources"]["RestAPI"]["Properties"]["Tags"] = [{"Key": "ms-custom-id", "Value": API_ID}]
+        del template["Parameters"]["ApiUrl"]["AllowedPattern"]  # which wants https
         (folder / "app.yaml").write_text(json.dumps(template))  # which is YAML, too, and read ten times as quickly
         # There are no pages yet, so these stand for what web/*/dist will have.
         for name in ("widget/widget.js", "inbox/index.html", "inbox/assets/index-B7x9kQ2a.js"):
             (folder / WEB / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / WEB / name).write_text(f"// {name}\n")
         parameters = folder / "app.parameters.json"
-        more = {"Billing": "stripe", "Web": "on", "AlarmEmail": "ops@example.com"}
+        found = Cloud(engine.endpoint, work / "dist", stripe.double)
+        more = {"Billing": "stripe", "Web": "on", "AlarmEmail": "ops@example.com", "ApiUrl": found.api_url}
         parameters.write_text(json.dumps(json.loads(parameters.read_text()) | more))
         wait_for_ministack(engine)
-        found = Cloud(engine.endpoint, work / "dist", stripe.double)
         found.client("sesv2").create_email_identity(EmailIdentity="no-reply@example.com")
         yield found
         engine.stop()
@@ -265,8 +281,9 @@ def test_the_readmes_conversation_and_a_webhook_go_through_the_deployed_stacks(d
 
 
 def test_a_job_has_a_session_of_its_role_and_comes_to_its_end(deployed: Cloud) -> None:
-    (name,) = [each for each in deployed.functions() if "-DispatchEvents-" in each]
-    assert deployed.settings(name)["PARLEY_JOBS_ROLE"].endswith(":role/parley-prod-eu-central-1-jobs")
+    assert deployed.settings(deployed.function("DispatchEvents"))["PARLEY_JOBS_ROLE"].endswith(
+        ":role/parley-prod-eu-central-1-jobs"
+    )
     user = deployed.log_in()
     job = deployed.call("POST", "/v1/contacts/export", {}, user)["id"]
     awaited(lambda: deployed.call("GET", f"/v1/jobs/{job}", None, user)["status"] == "completed")
@@ -277,8 +294,7 @@ def test_who_pays_at_stripe_has_the_plan_as_soon_as_its_hooks_have_come(deployed
     deployed.client("secretsmanager").put_secret_value(SecretId="parley-prod-stripe", SecretString=json.dumps(keys))
     command = [sys.executable, "-m", "parley", "billing", "plans", "--region", "eu1"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    url = f"{deployed.endpoint}/_aws/execute-api/{deployed.outputs['RestAPIId']}/api/hooks/stripe"
-    listen(deployed.stripe.account, url, "whsec_deployed")
+    listen(deployed.stripe.account, f"{deployed.api_url}/hooks/stripe", "whsec_deployed")
     user = deployed.log_in()
     pages = {"success_url": "https://www.example.com/done", "cancel_url": "https://www.example.com/"}
     page = deployed.call("POST", "/v1/billing/checkout", {"plan": "starter", **pages}, user)["url"]
@@ -292,6 +308,62 @@ def test_who_pays_at_stripe_has_the_plan_as_soon_as_its_hooks_have_come(deployed
     assert (post(forged), plan()) == (400, TRIAL_PLAN)
     assert {post(hook) for hook in hooks} == {200}
     awaited(lambda: plan() == "starter")  # billing queue, its function, Stripe
+
+
+def run_canary(cloud: Cloud) -> Json:
+    """Run the canary as its schedule does, and return the numbers that CloudWatch reads in what it logs of it."""
+    name, logs = cloud.function("RunCanary"), cloud.client("logs")
+    (rule,) = cloud.client("events").list_rule_names_by_target(TargetArn=cloud.arn(name))["RuleNames"]
+    event = json.loads((ROOT / "tests" / "events" / "recorded" / "run_canary.json").read_text())
+    event["resources"] = [cloud.client("events").describe_rule(Name=rule)["Arn"]]
+    began = round(time.time() * 1000)
+    answer = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    assert answer["Payload"].read() == b"null"
+    assert "FunctionError" not in answer
+
+    def told() -> list[Json]:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern='"CanaryMs"', startTime=began)
+        return [json.loads(each["message"]) for each in found["events"]]
+
+    line: Json = awaited(told)[-1]
+    return line
+
+
+def count(cloud: Cloud, line: Json) -> None:
+    """Do CloudWatch's part, which the emulator leaves out: make metrics of a line in the embedded metric format."""
+    (about,) = line["_aws"]["CloudWatchMetrics"]
+    (names,) = about["Dimensions"]
+    dimensions = [{"Name": name, "Value": line[name]} for name in names]
+    numbers = [{"MetricName": m["Name"], "Value": line[m["Name"]], "Dimensions": dimensions} for m in about["Metrics"]]
+    cloud.client("cloudwatch").put_metric_data(Namespace=about["Namespace"], MetricData=numbers)
+
+
+def test_the_canary_of_the_deployed_stack_goes_around_and_its_alarm_hears_when_it_cannot(deployed: Cloud) -> None:
+    cloudwatch, name = deployed.client("cloudwatch"), deployed.function("RunCanary")
+
+    def alarm() -> Json:
+        (found,) = cloudwatch.describe_alarms(AlarmNames=["parley-prod-canary-failed"])["MetricAlarms"]
+        return dict(found)
+
+    lines = [run_canary(deployed) for _ in range(2)]  # the second time it finds what the first has left
+    assert [(line["message"], line["CanaryFailed"]) for line in lines] == [("canary", 0)] * 2, lines
+    count(deployed, lines[0])
+    watched = alarm()
+    (dimension,) = watched["Dimensions"]
+    assert lines[0][dimension["Name"]] == dimension["Value"]  # the emulator takes any for the alarm's
+    assert (watched["Namespace"], watched["MetricName"], watched["StateValue"]) == ("Parley", "CanaryFailed", "OK")
+
+    settings = deployed.settings(name)
+    change = deployed.client("lambda").update_function_configuration
+    nobody = settings | {"PARLEY_API_URL": "http://127.0.0.1:9"}
+    change(FunctionName=name, Environment={"Variables": nobody})
+    try:
+        line = run_canary(deployed)
+    finally:
+        change(FunctionName=name, Environment={"Variables": settings})
+    assert (line["message"], line["step"], line["CanaryFailed"]) == ("canary_failed", "ready", 1)
+    count(deployed, line)
+    assert alarm()["StateValue"] == "ALARM"
 
 
 def test_nothing_new_is_no_change(deployed: Cloud, capsys: Any) -> None:
@@ -336,6 +408,22 @@ def test_an_update_that_fails_is_told_and_undone_and_ends_the_deploy(deployed: C
     assert found == {"VisibilityTimeout": "180"}
 
 
+def test_the_schedules_run_their_functions_and_the_alarms_look_at_those(deployed: Cloud) -> None:
+    pages = deployed.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix="parley-prod-sched")
+    watched = {alarm["Dimensions"][0]["Value"] for page in pages for alarm in page["MetricAlarms"]}
+    assert watched < set(deployed.functions())
+
+    logs = deployed.client("logs")
+
+    def has_begun(name: str) -> bool:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern='"START"')["events"]
+        return bool(found)
+
+    each_minute = [deployed.function(name) for name in ("SweepPending", "SweepDeliveries", "WakeConversations")]
+    assert set(each_minute) < watched
+    awaited(lambda: all(has_begun(name) for name in each_minute))  # nothing but their schedules calls them
+
+
 def test_a_failing_smoke_test_takes_the_application_back(
     deployed: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -357,7 +445,7 @@ def test_a_failing_smoke_test_takes_the_application_back(
     monkeypatch.setattr(smoke, "failures", broken)
     assert deployed.run("deploy", "--yes", "--smoke-url", "") == 1
     (deployed.folder / "app.yaml").write_text(before)
-    assert (met, timeout()) == ([("https://api.eu1.example.com", 27)], 28)
+    assert (met, timeout()) == ([(deployed.api_url, 27)], 28)
     assert "it is broken" in capsys.readouterr().err
     assert deployed.call("GET", "/health/ready")["status"] == "ok"
 
