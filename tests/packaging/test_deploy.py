@@ -117,6 +117,13 @@ class Cloud:
         except AssertionError:
             return False
 
+    def rows_kept(self) -> int:
+        """Count the table's rows without the canary's, which deletes what it made, in jobs that may still run."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=TABLE, ConsistentRead=True)
+        found = [row for page in pages for row in page["Items"]]
+        canary = {row["tenant"]["S"] for row in found if row["pk"]["S"].endswith("slug#-canary-eu1")}
+        return sum(not row["pk"]["S"].startswith(tuple(canary)) for row in found)
+
     def log_in(self) -> str:
         """Return the access token of the one who has registered."""
         token: str = self.call("POST", "/v1/auth/login", {"email": EMAIL, "password": PASSWORD})["access_token"]
@@ -394,7 +401,7 @@ def test_nothing_new_is_no_change(deployed: Cloud, capsys: Any) -> None:
 
 
 def test_an_index_that_is_added_keeps_the_data(deployed: Cloud) -> None:
-    count = deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"]
+    count = deployed.rows_kept()
     assert count > 0
     template = yaml.safe_load(dump(load(deployed.folder / "stateful.yaml")))
     table = template["Resources"]["Table"]["Properties"]
@@ -407,7 +414,7 @@ def test_an_index_that_is_added_keeps_the_data(deployed: Cloud) -> None:
     assert deployed.run("deploy", "--yes") == 0
     indexes = deployed.client("dynamodb").describe_table(TableName=TABLE)["Table"]["GlobalSecondaryIndexes"]
     assert "extra" in {index["IndexName"] for index in indexes}
-    assert deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"] >= count
+    assert deployed.rows_kept() >= count
 
 
 def test_an_update_that_fails_is_told_and_undone_and_ends_the_deploy(deployed: Cloud, capsys: Any) -> None:
@@ -457,11 +464,11 @@ def test_a_failing_smoke_test_takes_the_application_back(
 
 
 def test_the_data_is_not_touched_without_its_typed_name_and_stays_even_then(deployed: Cloud) -> None:
-    count = deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"]
+    count = deployed.rows_kept()
     assert deployed.run("destroy", answers=("no",)) == 1
     assert deployed.statuses()["parley-prod-app"].endswith("_COMPLETE")
     assert deployed.run("destroy", "--data", answers=("yes", "prod")) == 1
     assert set(deployed.statuses()) == {"parley-prod-directory", "parley-prod-data"}
     assert deployed.run("destroy", "--data", answers=("yes", "eu1-prod")) == 0
     assert set(deployed.statuses()) == {"parley-prod-directory"}  # the other regions' as well
-    assert deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"] == count
+    assert deployed.rows_kept() == count
