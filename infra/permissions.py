@@ -188,6 +188,15 @@ def role_of(function: str) -> str:
     return "".join(part.capitalize() for part in function.split("_")) + "Role"
 
 
+def feeds_itself(function: str) -> bool:
+    """Tell whether a function may send to the queue that it consumes."""
+    taken, sent = (
+        {queue for grant in FUNCTIONS[function] if action in grant.actions for queue in grant.resources}
+        for action in ("ReceiveMessage", "SendMessage")
+    )
+    return bool(taken & sent)
+
+
 def policy(function: str) -> Statement:
     """Return a function's policy for CloudFormation. KeyError for a function that the table doesn't have."""
     return {
