@@ -16,10 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from chalicelib.auth import cognito_gateway, pool_tokens, store
 from chalicelib.auth.authorizer import authenticate
 from chalicelib.core import clock, ids
+from chalicelib.core.clock import reading
 from chalicelib.core.errors import UnauthenticatedError, UnavailableError
+from chalicelib.core.table import USERS
+from chalicelib.tenants.standing import suspend_tenant
 from tests.support.client import Client
 from tests.support.clocks import later
-from tests.support.people import new_email, signed_in
+from tests.support.people import claims_of, new_email, signed_in
 from tests.support.queues import drain
 from tests.support.settings import changed
 from tests.support.threads import at_once
@@ -39,7 +42,7 @@ class Pool:
         assert url == f"{ISSUER}/.well-known/jwks.json"
         self.asked += 1
         if self.down:
-            raise UnavailableError
+            raise UnavailableError from ConnectionRefusedError()
         found = []
         for kid, key in self.keys.items():
             published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
@@ -89,6 +92,9 @@ class TestAccessTokens:
         caller = authenticate(f"Bearer {pool.access(sub)}")
         assert services.calls == [("dynamodb", "get_item"), ("dynamodb", "batch_get_item")]
         assert (caller.id, caller.name, list(caller.memberships)) == (user_id, "Ada", [tenant])
+        suspend_tenant(tenant)
+        drain(services)
+        assert authenticate(f"Bearer {pool.access(sub)}").suspended == {tenant}
         assert ada.patch("/v1/auth/me", {"name": "Ada King"}).json["name"] == "Ada King"
 
     @pytest.mark.parametrize(
@@ -140,7 +146,10 @@ class TestAccessTokens:
 
         sub, user_id = known(client, pool)
         token = pool.access(sub)
-        with later(3_601_000):
+        end_ms = claims_of(token)["exp"] * 1000
+        with reading(lambda: end_ms - 1):
+            assert authenticate(f"Bearer {token}").expires_at == end_ms
+        with reading(lambda: end_ms):
             assert client.using(token).get("/v1/auth/me").status == 401
         run(USERS.updating(user_id, "meta", set_={"off": True}))
         assert client.using(token).get("/v1/auth/me").status == 401
@@ -162,6 +171,8 @@ class TestKeys:
     def test_they_are_asked_for_once_an_hour(self, client, pool):
         sub, _ = known(client, pool)
         for _ in range(3):
+            authenticate(f"Bearer {pool.access(sub)}")
+        with later(3_500_000):
             authenticate(f"Bearer {pool.access(sub)}")
         assert pool.asked == 1
         with later(3_601_000):
@@ -186,12 +197,14 @@ class TestKeys:
             with pytest.raises(UnauthenticatedError):
                 authenticate(f"Bearer {pool.access(sub, kid='two')}")
 
-    def test_without_any_it_is_our_fault_and_tried_again_soon(self, pool):
+    def test_without_any_it_is_our_fault_and_logged_and_tried_again_soon(self, pool, logged):
         pool.down = True
         for _ in range(3):
             with pytest.raises(UnavailableError):
                 authenticate(f"Bearer {pool.access()}")
         assert pool.asked == 1
+        (line,) = [line for line in logged if "pool_keys_not_read" in line]
+        assert '"cause":"ConnectionRefusedError"' in line
         pool.down = False
         with later(6_000), pytest.raises(UnauthenticatedError):
             authenticate(f"Bearer {pool.access()}")
@@ -204,6 +217,17 @@ class TestSignIn:
         assert [answer.status for answer in answers] == [200, 200]
         assert answers[0].json == answers[1].json
         assert answers[0].json["email"] == email
+        assert ids.is_id("usr", answers[0].json["id"])
+
+    @pytest.mark.parametrize(
+        ("name", "taken"),
+        [("A", "A"), ("a" * 200, "a" * 200), ("a" * 201, None), ("", None), ("a\nb", None), (7, None), (None, None)],
+    )
+    def test_it_takes_a_name_that_can_be_shown(self, client, pool, name, taken):
+        sub = ids.new_ulid()
+        made = client.post(URL, {"id_token": pool.identity(sub, email=new_email(), name=name)})
+        assert (made.status, made.json["name"]) == (200, taken)
+        assert authenticate(f"Bearer {pool.access(sub)}").name == (taken or "")
 
     def test_of_many_at_once_one_makes_the_user(self, client, pool):
         token = pool.identity(ids.new_ulid(), email=new_email())
@@ -217,6 +241,9 @@ class TestSignIn:
         sub, user_id = known(client, pool, ada.email)
         assert user_id == ada.user_id
         assert client.using(pool.access(sub)).get("/v1/auth/me").json["id"] == ada.user_id
+        assert [row["ty"] for row in USERS.query(user_id, prefix="e#").items] == ["user.linked"]
+        other = client.post(URL, {"id_token": pool.identity(ids.new_ulid(), email=ada.email)})
+        assert (other.status, other.code) == (409, "address_taken")
         drain(services)
 
     def test_an_address_that_is_not_verified_is_nobodys(self, client, services, pool):
@@ -241,6 +268,7 @@ class TestSignIn:
             pool.access(),
             pool.identity(email=email, aud="another"),
             pool.identity(email=email, exp=1),
+            pool.identity(email=email, iss=f"{ISSUER}x"),
             Pool().identity(email=email),
             "nonsense",
         ):

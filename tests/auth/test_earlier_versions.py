@@ -5,9 +5,9 @@ Whoever has to change a line here locks somebody out, so the old form has to be 
 
 import pytest
 
-from chalicelib.auth import attempts, mail_tokens, sessions, store, totp
+from chalicelib.auth import attempts, mail_tokens, pool, sessions, store, totp
 from chalicelib.auth.mail_tokens import Reset
-from chalicelib.auth.models import User
+from chalicelib.auth.models import InvalidTokenError, User
 from chalicelib.core import cursor, tokens
 from chalicelib.core.clock import reading
 from chalicelib.core.cursor import Position
@@ -42,6 +42,8 @@ def test_the_links_in_mails():
         assert mail_tokens.read_registration(verify) == "reg_01JB3D2N6T8V4W5X7Y9Z0A1B2E"
         assert mail_tokens.read_reset(reset) == Reset(USER, password_version=3, email_version=2)
         assert mail_tokens.read_email_change(change) == "chg_01JB3D2N6T8V4W5X7Y9Z0A1B2F"
+    with reading(lambda: END_S * 1000), pytest.raises(InvalidTokenError):
+        mail_tokens.read_registration(verify)
 
 
 def test_a_second_factor_and_its_recovery_codes():
@@ -55,6 +57,11 @@ def test_an_account_is_found_by_its_address():
     assert store.creating_user(user)[0].key == GUARDS.key(guard, "-")
     name = "login#acc9423933c66bbf96379bd1311a3f21cc19b625595a5fe99541996b1db836bf"
     assert attempts.account("ada@example.com") == name
+
+
+def test_a_pools_user_is_found_by_issuer_and_subject():
+    claims = {"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Test", "sub": "sub-1"}
+    assert pool._subject(claims) == "ee63ccde9083055f3d65e28e220210593537a844580636f518e5097a522ab7ac"
 
 
 def test_a_page_of_a_list_is_continued():

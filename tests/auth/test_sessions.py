@@ -1,14 +1,17 @@
 """`/v1/auth/sessions`: seen and ended by their own user, and by nobody else."""
 
 import json
+from typing import Any
 
 import pytest
 
+from chalicelib.auth import session_store, sessions, store
 from chalicelib.auth.models import Device
 from chalicelib.core import ids
 from chalicelib.core.table import USERS
 from tests.support.answers import rows, without_request_id
 from tests.support.clocks import later
+from tests.support.faults import injected
 from tests.support.people import claims_of, logged_in, signed_in
 from tests.support.queues import drain
 from tests.support.tenants import anonymous, new_key, new_tenant
@@ -80,6 +83,16 @@ class TestList:
         client.post("/v1/auth/logout", {"refresh_token": logged_in(client, ada.email)["refresh_token"]})
         assert [row["id"] for row in ada.client.get(URL).json["data"]] == [session_of(ada.tokens)]
 
+    def test_of_more_than_it_looks_through_it_shows_the_newest(self, ada, monkeypatch):
+        monkeypatch.setattr(session_store, "MAX_LISTED", 2)
+        user = store.find_user(ada.user_id)
+        assert user
+        newer = []
+        for seconds in (1, 2):
+            with later(seconds * 1000):
+                newer.append(session_of(sessions.start(user).model_dump()))
+        assert [row["id"] for row in ada.client.get(URL).json["data"]] == newer[::-1]
+
     def test_bad_input_is_refused(self, ada):
         assert ada.client.get(f"{URL}?limit=0&user=x").params == {"limit", "user"}
 
@@ -109,6 +122,23 @@ class TestRevokeOne:
         refusals = {without_request_id(ada.client.delete(f"{URL}/{each}")) for each in found}
         assert [status for status, _ in refusals] == [404]
         assert bob.client.get("/v1/auth/me").status == 200
+
+
+class TestRefresh:
+    def test_one_that_a_log_out_overtakes_does_not_bring_the_session_back(self, client, ada):
+        body = {"refresh_token": ada.tokens["refresh_token"]}
+        logged_out: list[int] = []
+
+        def log_out_first(service: str, operation: str, params: Any, proceed: Any) -> Any:
+            if operation == "update_item" and not logged_out:
+                logged_out.append(client.post("/v1/auth/logout", body).status)
+            return proceed()
+
+        with injected(log_out_first):
+            answer = client.post("/v1/auth/refresh", body)
+        assert logged_out == [204]
+        assert (answer.status, answer.code) == (401, "invalid_refresh_token")
+        assert session_store.list_sessions(ada.user_id) == []
 
 
 class TestRevokeOthers:
