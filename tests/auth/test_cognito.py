@@ -18,10 +18,11 @@ from chalicelib.auth.authorizer import authenticate
 from chalicelib.core import clock, ids
 from chalicelib.core.clock import reading
 from chalicelib.core.errors import UnauthenticatedError, UnavailableError
-from chalicelib.core.table import USERS
+from chalicelib.core.table import USERS, run
 from chalicelib.tenants.standing import suspend_tenant
 from tests.support.client import Client
 from tests.support.clocks import later
+from tests.support.faults import StaleReplica, injected
 from tests.support.people import claims_of, new_email, signed_in
 from tests.support.queues import drain
 from tests.support.settings import changed
@@ -142,8 +143,6 @@ class TestAccessTokens:
         assert client.using(good).get("/v1/auth/me").status == 200
 
     def test_it_ends_when_it_says_and_a_disabled_user_at_once(self, client, pool):
-        from chalicelib.core.table import USERS, run
-
         sub, user_id = known(client, pool)
         token = pool.access(sub)
         end_ms = claims_of(token)["exp"] * 1000
@@ -151,9 +150,10 @@ class TestAccessTokens:
             assert authenticate(f"Bearer {token}").expires_at == end_ms
         with reading(lambda: end_ms):
             assert client.using(token).get("/v1/auth/me").status == 401
-        run(USERS.updating(user_id, "meta", set_={"off": True}))
-        assert client.using(token).get("/v1/auth/me").status == 401
-        assert client.post(URL, {"id_token": pool.identity(sub, email="x@example.com")}).status == 401
+        with injected(StaleReplica()):
+            run(USERS.updating(user_id, "meta", set_={"off": True}))
+            assert client.using(token).get("/v1/auth/me").status == 401
+            assert client.post(URL, {"id_token": pool.identity(sub, email="x@example.com")}).status == 401
 
     def test_keys_and_visitors_work_as_ever(self, client, pool):
         sub, _ = known(client, pool)

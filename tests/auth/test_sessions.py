@@ -125,6 +125,13 @@ class TestRevokeOne:
 
 
 class TestRefresh:
+    def test_of_a_session_that_never_was_it_is_possible_for_thirty_days(self, client, ada):
+        body = {"refresh_token": ada.tokens["refresh_token"]}
+        with later(30 * 86_400_000):
+            assert client.post("/v1/auth/refresh", body).code == "invalid_refresh_token"
+        with later(30 * 86_400_000 - 60_000):
+            assert client.post("/v1/auth/refresh", body).status == 200
+
     def test_one_that_a_log_out_overtakes_does_not_bring_the_session_back(self, client, ada):
         body = {"refresh_token": ada.tokens["refresh_token"]}
         logged_out: list[int] = []
