@@ -20,6 +20,7 @@ from tests.support.people import (
     signed_in,
     text_of,
     verified,
+    with_session,
 )
 from tests.support.queues import drain
 from tests.support.tenants import anonymous, new_key, new_tenant
@@ -64,6 +65,10 @@ def test_it_takes_a_signed_in_user_whose_session_stands(client, services, ada, p
 
 
 class TestProfile:
+    @pytest.fixture
+    def ada(self, client, services):
+        return with_session(client)
+
     def test_what_is_given_changes(self, ada):
         answer = ada.client.patch("/v1/auth/me", {"name": "Ada King", "language": "de"})
         assert (answer.status, answer.json["name"], answer.json["language"]) == (200, "Ada King", "de")

@@ -19,7 +19,7 @@ from chalicelib.core.http import Role
 from chalicelib.tenants.standing import suspend_tenant
 from tests.support.chats import new_chat, new_site, new_test_site
 from tests.support.clocks import later
-from tests.support.people import claims_of, signed_in
+from tests.support.people import claims_of, with_session
 from tests.support.queues import drain
 from tests.support.tenants import new_tenant
 
@@ -42,7 +42,7 @@ def signed(claims: dict[str, Any], **headers: str) -> str:
 
 @pytest.fixture
 def ada(client, services):
-    return signed_in(client, services)
+    return with_session(client)
 
 
 class TestAccessTokens:

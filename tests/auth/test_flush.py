@@ -10,7 +10,7 @@ from chalicelib.core.config import settings
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import LIMITS, run
 from tests.support.clocks import later
-from tests.support.people import claims_of, logged_in, signed_in
+from tests.support.people import another_session, claims_of, with_session
 from tests.support.queues import drain
 
 
@@ -34,8 +34,8 @@ def flushed(services, monkeypatch):
 
 @pytest.mark.parametrize("one", [True, False])
 def test_revoking_sessions_flushes(client, services, flushed, one):
-    ada = signed_in(client, services)
-    other = logged_in(client, ada.email)
+    ada = with_session(client)
+    other = another_session(ada.user_id)
     path = f"/{claims_of(other['access_token'])['origin_jti']}" if one else ""
     assert ada.client.delete(f"/v1/auth/sessions{path}").status == 204
     drain(services)
@@ -43,7 +43,7 @@ def test_revoking_sessions_flushes(client, services, flushed, one):
 
 
 def test_a_log_out_flushes(client, services, flushed):
-    ada = signed_in(client, services)
+    ada = with_session(client)
     assert flushed == []
     client.post("/v1/auth/logout", {"refresh_token": ada.tokens["refresh_token"]})
     drain(services)
@@ -51,7 +51,7 @@ def test_a_log_out_flushes(client, services, flushed):
 
 
 def test_revocations_that_a_later_flush_has_covered_do_not_flush_again(client, services, flushed):
-    people = [signed_in(client, services) for _ in range(3)]
+    people = [with_session(client) for _ in range(3)]
     for person in people:
         client.post("/v1/auth/logout", {"refresh_token": person.tokens["refresh_token"]})
     with later(flush.COMMIT_MS + 1000):
@@ -64,13 +64,13 @@ def test_a_flush_that_fails_holds_nothing_up(client, services, flushed, monkeypa
         raise UnavailableError
 
     monkeypatch.setattr(flush, "_flush", fail)
-    ada = signed_in(client, services)
+    ada = with_session(client)
     client.post("/v1/auth/logout", {"refresh_token": ada.tokens["refresh_token"]})
     drain(services)
 
 
 def test_without_a_cache_nothing_is_called(client, services):
-    ada = signed_in(client, services)
+    ada = with_session(client)
     client.post("/v1/auth/logout", {"refresh_token": ada.tokens["refresh_token"]})
     drain(services)
     assert not [call for call in services.calls if call[0] == "apigateway"]

@@ -20,6 +20,7 @@ from tests.support.clocks import later
 from tests.support.faults import At, injected, server_error
 from tests.support.people import (
     PASSWORD,
+    another_session,
     claims_of,
     link_token,
     logged_in,
@@ -29,6 +30,7 @@ from tests.support.people import (
     signed_in,
     text_of,
     verified,
+    with_session,
 )
 from tests.support.queues import drain
 
@@ -221,7 +223,7 @@ class TestLogIn:
 
 class TestRefresh:
     def test_it_gives_new_tokens(self, client, services):
-        ada = signed_in(client, services)
+        ada = with_session(client)
         answer = client.post("/v1/auth/refresh", {"refresh_token": ada.tokens["refresh_token"]})
         assert answer.status == 200
         assert set(answer.json) == set(ada.tokens)
@@ -229,14 +231,14 @@ class TestRefresh:
         assert client.using(answer.json["access_token"]).get("/v1/auth/me").status == 200
 
     def test_the_token_before_the_current_one_gives_the_current_one_for_a_minute(self, client, services):
-        first = signed_in(client, services).tokens["refresh_token"]
+        first = with_session(client).tokens["refresh_token"]
         second = refresh(client, first)
         with later(59_000):
             assert refresh(client, first) == second
         assert refresh(client, second)
 
     def test_a_later_reuse_ends_the_session_for_everybody(self, client, services):
-        ada = signed_in(client, services)
+        ada = with_session(client)
         first = ada.tokens["refresh_token"]
         second = refresh(client, first)
         with later(61_000):
@@ -247,12 +249,12 @@ class TestRefresh:
         assert ada.client.get("/v1/auth/me").status == 401
 
     def test_the_token_before_the_last_but_one_has_no_grace(self, client, services):
-        first = signed_in(client, services).tokens["refresh_token"]
+        first = with_session(client).tokens["refresh_token"]
         refresh(client, refresh(client, first))
         assert client.post("/v1/auth/refresh", {"refresh_token": first}).code == "refresh_token_reused"
 
     def test_a_session_ends_after_thirty_days_without_use(self, client, services):
-        token = signed_in(client, services).tokens["refresh_token"]
+        token = with_session(client).tokens["refresh_token"]
         with later(29 * DAY_MS):
             token = refresh(client, token)
         with later(58 * DAY_MS):
@@ -261,7 +263,7 @@ class TestRefresh:
             assert client.post("/v1/auth/refresh", {"refresh_token": token}).code == "invalid_refresh_token"
 
     def test_a_forged_token_costs_no_read_and_ends_nothing(self, client, services):
-        ada = signed_in(client, services)
+        ada = with_session(client)
         session_id = claims_of(ada.tokens["access_token"])["origin_jti"]
         services.reset()
         for token in (forged_refresh(ada.user_id, session_id), ada.tokens["access_token"][:150], "parley_rt_x"):
@@ -271,7 +273,7 @@ class TestRefresh:
         assert refresh(client, ada.tokens["refresh_token"])
 
     def test_a_disabled_user_cannot(self, client, services):
-        ada = signed_in(client, services)
+        ada = with_session(client)
         disable(ada.user_id)
         answer = client.post("/v1/auth/refresh", {"refresh_token": ada.tokens["refresh_token"]})
         assert answer.code == "invalid_refresh_token"
@@ -282,7 +284,7 @@ class TestRefresh:
 
 class TestLogOut:
     def test_it_ends_the_session_and_repeating_it_is_fine(self, client, services):
-        ada = signed_in(client, services)
+        ada = with_session(client)
         body = {"refresh_token": ada.tokens["refresh_token"]}
         assert client.post("/v1/auth/logout", body).status == 204
         assert client.post("/v1/auth/logout", body).status == 204
@@ -290,8 +292,8 @@ class TestLogOut:
         assert ada.client.get("/v1/auth/me").status == 401
 
     def test_other_sessions_stay(self, client, services):
-        ada = signed_in(client, services)
-        other = logged_in(client, ada.email)
+        ada = with_session(client)
+        other = another_session(ada.user_id)
         client.post("/v1/auth/logout", {"refresh_token": other["refresh_token"]})
         assert ada.client.get("/v1/auth/me").status == 200
 
@@ -305,7 +307,7 @@ class TestLogOut:
 
 class TestMe:
     def test_it_shows_the_user_and_their_tenants(self, client, services):
-        ada = signed_in(client, services)
+        ada = with_session(client)
         assert ada.client.get("/v1/auth/me").json["memberships"] == []
         tenant = ada.client.post("/v1/tenants", {"name": "Acme"}).json["id"]
         me = ada.client.get("/v1/auth/me")
@@ -319,7 +321,7 @@ class TestMe:
     def test_a_session_that_has_ended_is_refused_even_while_the_authorizers_cache_remembers_it(
         self, client, services, monkeypatch
     ):
-        ada = signed_in(client, services)
+        ada = with_session(client)
         cached = Principal("user", ada.user_id, session_id=claims_of(ada.tokens["access_token"])["origin_jti"])
         monkeypatch.setattr("app.authenticate", lambda _token: cached)
         assert ada.client.get("/v1/auth/me").status == 200
@@ -328,7 +330,7 @@ class TestMe:
         assert (answer.status, answer.code) == (401, "unauthenticated")
 
     def test_a_key_is_nobody(self, client, services):
-        ada = signed_in(client, services)
+        ada = with_session(client)
         ada.client.post("/v1/tenants", {"name": "Acme"})
         key = ada.client.post("/v1/api-keys", {"name": "k"}).json["secret"]
         answer = client.using(key).get("/v1/auth/me")
@@ -499,7 +501,7 @@ def asked_for_reset(client: Client, services: Services, email: str) -> str:
 
 def invited(client: Client, services: Services, email: str = "") -> tuple[str, str, str]:
     """Return a tenant, an invited address and the token of its link."""
-    owner, email = signed_in(client, services), email or new_email()
+    owner, email = with_session(client), email or new_email()
     tenant = owner.client.post("/v1/tenants", {"name": "Acme"}).json["id"]
     answer = owner.client.post(f"/v1/tenants/{tenant}/members", {"email": email, "role": "agent"})
     assert answer.status == 201, answer.text

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.auth import session_store, sessions, store
+from chalicelib.auth import session_store
 from chalicelib.auth.models import Device
 from chalicelib.core import ids
 from chalicelib.core.table import USERS
 from tests.support.answers import rows, without_request_id
 from tests.support.clocks import later
 from tests.support.faults import injected
-from tests.support.people import claims_of, logged_in, signed_in
+from tests.support.people import another_session, claims_of, logged_in, signed_in, with_session
 from tests.support.queues import drain
 from tests.support.tenants import anonymous, new_key, new_tenant
 from tests.support.threads import at_once
@@ -22,7 +22,7 @@ URL = "/v1/auth/sessions"
 
 @pytest.fixture
 def ada(client, services):
-    return signed_in(client, services)
+    return with_session(client)
 
 
 def session_of(tokens) -> str:
@@ -40,7 +40,7 @@ class TestEveryOperation:
     def test_an_ended_session_does_none_even_while_the_authorizers_cache_remembers_it(
         self, client, ada, method, path, monkeypatch
     ):
-        other = logged_in(client, ada.email)
+        other = another_session(ada.user_id)
         from chalicelib.auth.authorizer import authenticate
 
         cached = authenticate(f"Bearer {ada.tokens['access_token']}")
@@ -51,7 +51,8 @@ class TestEveryOperation:
 
 
 class TestList:
-    def test_it_shows_where_one_is_signed_in_newest_first(self, client, ada):
+    def test_it_shows_where_one_is_signed_in_newest_first(self, client, services):
+        ada = signed_in(client, services)
         phone = client.using(User_Agent="Phone/1.0 \x00(x)")
         phone.source_ip = "2001:db8:1:2::7"
         tokens = logged_in(phone, ada.email)
@@ -79,18 +80,16 @@ class TestList:
         assert (after["user_agent"], after["network"]) == ("Other", "198.51.100.0/24")
 
     def test_it_shows_nobody_elses_and_none_that_ended(self, client, services, ada):
-        signed_in(client, services)
-        client.post("/v1/auth/logout", {"refresh_token": logged_in(client, ada.email)["refresh_token"]})
+        with_session(client)
+        client.post("/v1/auth/logout", {"refresh_token": another_session(ada.user_id)["refresh_token"]})
         assert [row["id"] for row in ada.client.get(URL).json["data"]] == [session_of(ada.tokens)]
 
     def test_of_more_than_it_looks_through_it_shows_the_newest(self, ada, monkeypatch):
         monkeypatch.setattr(session_store, "MAX_LISTED", 2)
-        user = store.find_user(ada.user_id)
-        assert user
         newer = []
         for seconds in (1, 2):
             with later(seconds * 1000):
-                newer.append(session_of(sessions.start(user).model_dump()))
+                newer.append(session_of(another_session(ada.user_id)))
         assert [row["id"] for row in ada.client.get(URL).json["data"]] == newer[::-1]
 
     def test_bad_input_is_refused(self, ada):
@@ -102,7 +101,7 @@ class TestList:
 
 class TestRevokeOne:
     def test_it_ends_another_session_and_only_that(self, client, ada):
-        other = logged_in(client, ada.email)
+        other = another_session(ada.user_id)
         assert ada.client.delete(f"{URL}/{session_of(other)}").status == 204
         assert client.using(other["access_token"]).get("/v1/auth/me").status == 401
         assert client.post("/v1/auth/refresh", {"refresh_token": other["refresh_token"]}).status == 401
@@ -117,7 +116,7 @@ class TestRevokeOne:
         assert ada.client.get("/v1/auth/me").status == 401
 
     def test_anothers_is_as_missing_as_one_that_is_not_there(self, client, services, ada):
-        bob = signed_in(client, services)
+        bob = with_session(client)
         found = [session_of(bob.tokens), ids.new("ses"), "nonsense"]
         refusals = {without_request_id(ada.client.delete(f"{URL}/{each}")) for each in found}
         assert [status for status, _ in refusals] == [404]
@@ -150,19 +149,19 @@ class TestRefresh:
 
 class TestRevokeOthers:
     def test_all_end_but_the_one_that_asks(self, client, services, ada):
-        others = [logged_in(client, ada.email) for _ in range(3)]
+        others = [another_session(ada.user_id) for _ in range(3)]
         assert ada.client.delete(URL).status == 204
         for tokens in others:
             assert client.using(tokens["access_token"]).get("/v1/auth/me").status == 401
             assert client.post("/v1/auth/refresh", {"refresh_token": tokens["refresh_token"]}).status == 401
         assert [row["current"] for row in ada.client.get(URL).json["data"]] == [True]
         assert client.post("/v1/auth/refresh", {"refresh_token": ada.tokens["refresh_token"]}).status == 200
-        assert logged_in(client, ada.email)
+        assert another_session(ada.user_id)
         assert [row["ty"] for row in USERS.query(ada.user_id, prefix="e#").items] == ["user.sessions_revoked"]
         drain(services)
 
     def test_of_several_that_do_it_at_once_one_stays(self, client, ada):
-        clients = [ada.client, *(client.using(logged_in(client, ada.email)["access_token"]) for _ in range(7))]
+        clients = [ada.client, *(client.using(another_session(ada.user_id)["access_token"]) for _ in range(7))]
         waiting = iter(clients)
         answers = at_once(8, lambda: next(waiting).delete(URL))
         assert sorted(answer.status for answer in answers) == [204] + [401] * 7

@@ -85,3 +85,26 @@ def signed_in(client: Client, services: Services) -> Person:
     user_id = verified(client, services, email)
     tokens = logged_in(client, email)
     return Person(client.using(tokens["access_token"]), email, PASSWORD, user_id, tokens)
+
+
+def with_session(client: Client) -> Person:
+    """Return a new person with a session, without the mails and the hashing on the way there: they have no password."""
+    from chalicelib.auth import store
+    from chalicelib.auth.models import User
+    from chalicelib.core import clock, regions, table
+    from chalicelib.tenants import service as tenants
+
+    user = User(regions.new_id("usr"), new_email(), "Ada Lovelace", None, 1, clock.now_ms())
+    table.transact([*store.creating_user(user), tenants.new_person_write(user.id, user.email, user.name)])
+    tokens = another_session(user.id)
+    return Person(client.using(tokens["access_token"]), user.email, "", user.id, tokens)
+
+
+def another_session(user_id: str) -> dict[str, Any]:
+    """Return the tokens of one more session."""
+    from chalicelib.auth import sessions, store
+
+    user = store.find_user(user_id)
+    assert user
+    tokens: dict[str, Any] = sessions.start(user).model_dump(mode="json")
+    return tokens
