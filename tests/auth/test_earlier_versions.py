@@ -5,7 +5,7 @@ Whoever has to change a line here locks somebody out, so the old form has to be 
 
 import pytest
 
-from chalicelib.auth import attempts, mail_tokens, pool, sessions, store, totp
+from chalicelib.auth import attempts, mail_tokens, passwords, pool, sessions, store, totp
 from chalicelib.auth.mail_tokens import Reset
 from chalicelib.auth.models import InvalidTokenError, User
 from chalicelib.core import cursor, tokens
@@ -19,6 +19,7 @@ USER, TENANT = "usr_01JB3D2N6T8V4W5X7Y9Z0A1B2C", "tn_01JB3D2N6T8V4W5X7Y9Z0A1B2G"
 END_S = 2_000_000_000  # when the links in mails end
 KEY = "parley_live_04pWRCBXnAvOvv1UpPRIXpvRBjNx5WShwvsmbiOaCRa0ZJ9vxTta9thFDSdkU59VacVlru0NpOg0t31up"
 REFRESH = "parley_rt_081mkuT73xddCj4i3xmNBp7x6iTZ0e1K9lQ52DQGqojsrifEU5fKQYc1RWSIswxFZBngstUmxT1WlGCOCgXmeThGoCJGeo9ZW"
+PASSWORD = "$argon2id$v=19$m=19456,t=2,p=1$iBA7LcOD1cO8B9jKO2oWkw$tuHMuZt7cwjuXyydXM3MZ3xrZWGk9rZbPFpLegPKZwA"
 SEALED = "7f199e291dadeece4a1ab2dddac777ba6123e6ab6fecdeb9a1c11aa2785715cd8cac2032f0ff5a2586669c1719ed3c21"
 
 pytestmark = pytest.mark.usefixtures("services")
@@ -32,6 +33,12 @@ def test_an_api_key():
 
 def test_a_refresh_token():
     assert sessions._read(REFRESH) == sessions._Refresh(USER, "ses_01JB3D2N6T8V4W5X7Y9Z0A1B2D", 7)
+
+
+def test_a_password():
+    assert passwords.matches("\ufb01ne old Password", PASSWORD)
+    assert passwords.matches("fine old Password", PASSWORD)  # as another keyboard writes it
+    assert not passwords.matches("fine old password", PASSWORD)
 
 
 def test_the_links_in_mails():

@@ -5,10 +5,12 @@ import dataclasses
 import pytest
 
 from chalicelib.auth import flush
-from chalicelib.core import aws
+from chalicelib.core import aws, clock
+from chalicelib.core.clock import reading
 from chalicelib.core.config import settings
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import LIMITS, run
+from chalicelib.events.models import Event
 from tests.support.clocks import later
 from tests.support.people import another_session, claims_of, with_session
 from tests.support.queues import drain
@@ -30,6 +32,10 @@ def flushed(services, monkeypatch):
 
     aws.interceptors.append(answer)
     return seen
+
+
+def revocation(at):
+    return Event("U#usr_x", 1, "session.revoked", at, {}, {"type": "system"}, {}, {})
 
 
 @pytest.mark.parametrize("one", [True, False])
@@ -59,7 +65,23 @@ def test_revocations_that_a_later_flush_has_covered_do_not_flush_again(client, s
     assert len(flushed) == 1
 
 
-def test_a_flush_that_fails_holds_nothing_up(client, services, flushed, monkeypatch):
+def test_one_that_may_have_been_committed_after_the_flush_began_flushes_again(flushed):
+    began = clock.now_ms()
+    with reading(lambda: began):
+        flush.on_event(revocation(began))
+    late = began - flush.COMMIT_MS
+    for at, flushes in ((late - 1, 1), (late, 2)):
+        with reading(lambda: began + 1000):
+            flush.on_event(revocation(at))
+        assert len(flushed) == flushes
+
+
+def test_what_revokes_nothing_does_not_flush(flushed):
+    flush.on_event(dataclasses.replace(revocation(clock.now_ms()), type="user.updated"))
+    assert flushed == []
+
+
+def test_a_flush_that_fails_holds_nothing_up(client, services, flushed, monkeypatch, logged):
     def fail(*_):
         raise UnavailableError
 
@@ -67,6 +89,7 @@ def test_a_flush_that_fails_holds_nothing_up(client, services, flushed, monkeypa
     ada = with_session(client)
     client.post("/v1/auth/logout", {"refresh_token": ada.tokens["refresh_token"]})
     drain(services)
+    assert any('"flush_failed"' in line and '"exc_name":"UnavailableError"' in line for line in logged)
 
 
 def test_without_a_cache_nothing_is_called(client, services):
