@@ -33,7 +33,7 @@ NEW = "another long password"
 
 @pytest.fixture
 def ada(client, services):
-    return signed_in(client, services)
+    return with_session(client)
 
 
 def subjects(services: Any, email: str) -> list[str]:
@@ -67,10 +67,6 @@ def test_it_takes_a_signed_in_user_whose_session_stands(client, services, ada, p
 
 
 class TestProfile:
-    @pytest.fixture
-    def ada(self, client, services):
-        return with_session(client)
-
     def test_what_is_given_changes(self, ada):
         answer = ada.client.patch("/v1/auth/me", {"name": "Ada King", "language": "de"})
         assert (answer.status, answer.json["name"], answer.json["language"]) == (200, "Ada King", "de")
@@ -227,6 +223,13 @@ class TestChangeEmail:
             assert ada.client.post("/v1/auth/change-email", body).status == 429
 
 
+def link_to(user_id: str, email: str) -> str:
+    """Return the token that moves a new user to an address, without the mail."""
+    change = EmailChange(ids.new("chg"), user_id, email, 1, 0)
+    store.add_email_change(change, result=None)
+    return mail_tokens.for_email_change(change.id, clock.now_s() + 60)
+
+
 class TestConfirmEmail:
     URL = "/v1/auth/confirm-email"
 
@@ -258,15 +261,20 @@ class TestConfirmEmail:
         assert Counter(answer.status for answer in answers) == {200: 1, 409: 31}
         assert {answer.code for answer in answers if answer.status == 409} == {"token_used"}
 
+    def test_at_the_new_address_one_may_ask_for_a_new_password(self, client, services):
+        ada, email = with_session(client), new_email()
+        assert client.post(self.URL, {"token": link_to(ada.user_id, email)}).status == 200
+        client.post("/v1/auth/forgot-password", {"email": email})
+        drain(services)
+        body = {"token": link_token(services, email), "password": NEW}
+        assert client.post("/v1/auth/reset-password", body).status == 200
+
     @pytest.mark.parametrize("gone", [True, False])
     def test_of_somebody_disabled_or_gone_it_moves_nothing(self, client, services, gone):
         user_id, email = ids.new("usr") if gone else with_session(client).user_id, new_email()
-        change = EmailChange(ids.new("chg"), user_id, email, 1, 0)
-        store.add_email_change(change, result=None)
-        token = mail_tokens.for_email_change(change.id, clock.now_s() + 60)
         if not gone:
             run(USERS.updating(user_id, "meta", set_={"off": True}))
-        answer = client.post(self.URL, {"token": token})
+        answer = client.post(self.URL, {"token": link_to(user_id, email)})
         assert (answer.status, answer.code) == (400, "invalid_token")
         assert store.find_user_id(email) is None
 

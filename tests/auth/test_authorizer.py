@@ -19,7 +19,7 @@ from chalicelib.core.http import Role
 from chalicelib.tenants.standing import suspend_tenant
 from tests.support.chats import new_chat, new_site, new_test_site
 from tests.support.clocks import later
-from tests.support.people import claims_of, with_session
+from tests.support.people import another_session, claims_of, with_session
 from tests.support.queues import drain
 from tests.support.tenants import new_tenant
 
@@ -51,11 +51,15 @@ class TestAccessTokens:
         assert claims["iss"] == "https://api.test"
         assert (claims["token_use"], claims["client_id"], claims["sub"]) == ("access", "parley", ada.user_id)
         assert claims["exp"] - claims["iat"] == 900
-        assert {"jti", "origin_jti", "scope", "auth_time"} <= set(claims)
+        assert {"jti", "origin_jti", "auth_time"} <= set(claims)
+        assert claims["scope"] == ""
         identity = claims_of(ada.tokens["id_token"])
         assert (identity["token_use"], identity["aud"]) == ("id", "parley")
         assert (identity["email"], identity["email_verified"]) == (ada.email, True)
-        assert identity["jti"] != claims["jti"]
+        assert (identity["name"], identity["jti"] != claims["jti"]) == ("Ada Lovelace", True)
+        with later(0):
+            claims = claims_of(another_session(ada.user_id)["access_token"])
+        assert claims["auth_time"] == claims["iat"]
 
     def test_one_read_finds_the_user_with_their_tenants(self, ada, services):
         tenant = ada.client.post("/v1/tenants", {"name": "Acme"}).json["id"]

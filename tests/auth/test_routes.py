@@ -3,17 +3,20 @@
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 from typing import Any
 
 import pytest
 
 from chalicelib.auth import attempts, mail_tokens, service, store
+from chalicelib.auth.mail_tokens import Reset
 from chalicelib.core import clock, ids, tokens
 from chalicelib.core.clock import reading
 from chalicelib.core.config import settings
 from chalicelib.core.http import Principal, Role
 from chalicelib.core.table import USERS, run
+from chalicelib.tenants import service as tenants
 from tests.support.aws import Services
 from tests.support.client import Client
 from tests.support.clocks import later
@@ -126,6 +129,7 @@ class TestVerifyEmail:
         assert answer.status == 200
         assert set(answer.json) == {"id", "email", "name", "created_at"}
         assert (answer.json["email"], answer.json["name"]) == (email, "Ada Lovelace")
+        assert tenants.get_person(answer.json["id"]).name == "Ada Lovelace"
 
     def test_a_registration_goes_with_its_use(self, client, services):
         token = registered(client, services, new_email())
@@ -237,7 +241,7 @@ class TestRefresh:
             assert refresh(client, first) == second
         assert refresh(client, second)
 
-    def test_a_later_reuse_ends_the_session_for_everybody(self, client, services):
+    def test_a_later_reuse_ends_the_session_for_everybody_and_is_logged(self, client, services, logged):
         ada = with_session(client)
         first = ada.tokens["refresh_token"]
         second = refresh(client, first)
@@ -247,6 +251,9 @@ class TestRefresh:
             newest = client.post("/v1/auth/refresh", {"refresh_token": second})
             assert (newest.status, newest.code) == (401, "invalid_refresh_token")
         assert ada.client.get("/v1/auth/me").status == 401
+        (line,) = [line for line in map(json.loads, logged) if line["message"] == "refresh_token_reused"]
+        session_id = claims_of(ada.tokens["access_token"])["origin_jti"]
+        assert (line["user_id"], line["session_id"]) == (ada.user_id, session_id)
 
     def test_the_token_before_the_last_but_one_has_no_grace(self, client, services):
         first = with_session(client).tokens["refresh_token"]
@@ -345,6 +352,12 @@ class TestForgotPassword:
         drain(services)
         assert link_token(services, ada.email).startswith("parley_pr_")
 
+    def test_the_mail_is_in_the_language_of_the_browser(self, client, services):
+        ada = with_session(client)
+        client.post("/v1/auth/forgot-password", {"email": ada.email}, Accept_Language="de-AT,de;q=0.9,en;q=0.8")
+        drain(services)
+        assert "Passwort" in text_of(mails_to(services, ada.email)[-1])
+
     def test_nobody_gets_none(self, client, services):
         email = new_email()
         assert client.post("/v1/auth/forgot-password", {"email": email}).status == 202
@@ -381,6 +394,18 @@ class TestResetPassword:
         assert client.post("/v1/auth/refresh", {"refresh_token": ada.tokens["refresh_token"]}).status == 401
         assert client.post("/v1/auth/login", {"email": ada.email, "password": PASSWORD}).status == 401
         assert logged_in(client, ada.email, "new password!")
+        drain(services)
+        assert "password has been changed" in mails_to(services, ada.email)[-1]["Content"]["Simple"]["Subject"]["Data"]
+
+    def test_what_ended_before_stays_ended(self, client, services):
+        ada = with_session(client)
+        other = client.using(another_session(ada.user_id)["access_token"])
+        assert other.delete("/v1/auth/sessions").status == 204
+        user = store.find_user(ada.user_id)
+        assert user
+        token = mail_tokens.for_reset(Reset.of(user), clock.now_s() + 60)
+        assert client.post("/v1/auth/reset-password", {"token": token, "password": "new password!"}).status == 200
+        assert [each.get("/v1/auth/me").status for each in (ada.client, other)] == [401, 401]
 
     def test_a_token_works_once_and_so_do_two_of_them(self, client, services):
         ada = signed_in(client, services)
@@ -429,8 +454,10 @@ class TestAcceptInvitation:
         assert answer.status == 200
         assert (answer.json["tenant_id"], answer.json["role"]) == (tenant, "agent")
         assert (answer.json["user"]["email"], answer.json["user"]["name"]) == (email, "Grace")
-        me = client.using(logged_in(client, email)["access_token"]).get("/v1/auth/me").json
-        assert me["memberships"] == [{"tenant_id": tenant, "role": Role.AGENT.label}]
+        grace = client.using(logged_in(client, email)["access_token"])
+        assert grace.get("/v1/auth/me").json["memberships"] == [{"tenant_id": tenant, "role": Role.AGENT.label}]
+        shown = {row["email"]: row["name"] for row in grace.get(f"/v1/tenants/{tenant}/members").json["data"]}
+        assert shown[email] == "Grace"
 
     def test_somebody_new_needs_a_password(self, client, services):
         _, email, token = invited(client, services)

@@ -36,7 +36,9 @@ def made(**more: Any) -> User:
 
 
 def events_of(pk: str) -> list[tuple[str, Any, Any]]:
-    return [(row["ty"], json.loads(row["d"]), row["by"]) for row in USERS.query(pk, prefix="e#").items]
+    found = USERS.query(pk, prefix="e#").items
+    assert not any("l_pk" in row for row in found)  # they are in no tenant's log
+    return [(row["ty"], json.loads(row["d"]), row["by"]) for row in found]
 
 
 class TestUsers:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jwt
@@ -88,16 +89,23 @@ def signed_in(client: Client, services: Services) -> Person:
 
 
 def with_session(client: Client) -> Person:
-    """Return a new person with a session, without the mails and the hashing on the way there: they have no password."""
+    """Return a new person with a session, without the mails and the hashing on the way there."""
     from chalicelib.auth import store
     from chalicelib.auth.models import User
     from chalicelib.core import clock, regions, table
     from chalicelib.tenants import service as tenants
 
-    user = User(regions.new_id("usr"), new_email(), "Ada Lovelace", None, 1, clock.now_ms())
+    user = User(regions.new_id("usr"), new_email(), "Ada Lovelace", _password_hash(), 1, clock.now_ms())
     table.transact([*store.creating_user(user), tenants.new_person_write(user.id, user.email, user.name)])
     tokens = another_session(user.id)
-    return Person(client.using(tokens["access_token"]), user.email, "", user.id, tokens)
+    return Person(client.using(tokens["access_token"]), user.email, PASSWORD, user.id, tokens)
+
+
+@cache
+def _password_hash() -> str:
+    from chalicelib.auth import passwords
+
+    return passwords.hashed(PASSWORD)
 
 
 def another_session(user_id: str) -> dict[str, Any]:
