@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import jwt
@@ -25,6 +27,7 @@ from tests.support.clocks import later
 from tests.support.faults import StaleReplica, injected
 from tests.support.people import claims_of, new_email, signed_in
 from tests.support.queues import drain
+from tests.support.receivers import Listener
 from tests.support.settings import changed
 from tests.support.threads import at_once
 
@@ -322,3 +325,54 @@ class TestGateway:
         monkeypatch.setattr("http.client.HTTPConnection", nothing)
         with changed(ALLOW_LOOPBACK_DOMAINS="0"), pytest.raises(UnavailableError):
             cognito_gateway.fetch_keys("http://127.0.0.1:9/keys")
+
+    def test_it_gets_the_keys_that_the_document_has(self, services):
+        asked, keys = fetched(200, b'{"keys": [{"kid": "one"}, "nonsense"]}')
+        assert keys == [{"kid": "one"}]
+        assert asked[0].startswith(b"GET /pool/keys HTTP/1.1\r\n")
+        assert b"\r\nAccept: application/json\r\n" in asked[0]
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (404, b'{"keys": []}'),
+            (302, b'{"keys": []}'),
+            (200, b"nonsense"),
+            (200, b"[]"),
+            (200, b'{"key": []}'),
+            (200, b'{"keys": 7}'),
+            (200, b" " * cognito_gateway.LONGEST + b'{"keys": []}'),
+        ],
+    )
+    def test_anything_else_is_no_answer(self, services, status, body):
+        asked, keys = fetched(status, body)
+        assert (len(asked), keys) == (1, None)
+
+    def test_it_goes_to_the_pools_own_server_and_does_not_wait_for_long(self, services, monkeypatch):
+        made = []
+
+        def connect(connection: Any) -> None:
+            made.append((connection.host, connection.port, connection.timeout))
+            raise OSError
+
+        monkeypatch.setattr("http.client.HTTPSConnection.connect", connect)
+        for url in (f"{ISSUER}/keys", "https://pool.test:8443/keys"):
+            with pytest.raises(UnavailableError):
+                cognito_gateway.fetch_keys(url)
+        assert made == [("cognito-idp.eu-west-1.amazonaws.com", 443, 3), ("pool.test", 8443, 3)]
+
+
+def fetched(status: int, body: bytes) -> tuple[list[bytes], list[dict[str, Any]] | None]:
+    """Fetch keys from a server on this machine; returns what it was asked, and the keys if there was an answer."""
+    asked: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        asked.append(connection.recv(65_536))
+        head = f"HTTP/1.1 {status} Any\r\nContent-Length: {len(body)}\r\nLocation: /other\r\n\r\n"
+        connection.sendall(head.encode() + body)
+
+    with closing(Listener(answer)) as server:
+        try:
+            return asked, cognito_gateway.fetch_keys(f"http://127.0.0.1:{server.port}/pool/keys")
+        except UnavailableError:
+            return asked, None

@@ -263,7 +263,8 @@ class TestDisable:
             assert (answer.status, answer.code, answer.json["error"]["param"]) == (403, "wrong_code", "code")
 
     def test_a_code_that_a_log_in_uses_meanwhile_does_not(self, client, ada):
-        code, entered = code_of(ada.secret), []
+        code = code_of(ada.secret)
+        entered: list[int] = []
 
         def log_in_first(service: str, operation: str, params: Any, proceed: Any) -> Any:
             if operation == "transact_write_items" and not entered:
