@@ -150,6 +150,7 @@ class TestChangePassword:
             8, lambda: ada.client.post(self.URL, {"current_password": PASSWORD, "new_password": next(new)})
         )
         assert Counter(answer.status for answer in answers) == {200: 1, 403: 7}
+        assert {answer.json["error"]["param"] for answer in answers if answer.status == 403} == {"current_password"}
         assert ada.client.get("/v1/auth/me").status == 200
 
     def test_a_repeated_key_changes_it_once(self, ada):

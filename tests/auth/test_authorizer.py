@@ -70,6 +70,9 @@ class TestAccessTokens:
         assert (caller.name, caller.suspended) == ("Ada Lovelace", frozenset())
         assert caller.session_id == claims_of(ada.tokens["access_token"])["origin_jti"]
 
+    def test_whoever_has_no_name_goes_without(self, client, services):
+        assert authenticate(f"Bearer {with_session(client, name=None).client.token}").name == ""
+
     def test_the_scheme_is_bearer_in_any_case(self, ada):
         assert authenticate(f"bearer {ada.tokens['access_token']}").id == ada.user_id
 

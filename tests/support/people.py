@@ -88,14 +88,14 @@ def signed_in(client: Client, services: Services) -> Person:
     return Person(client.using(tokens["access_token"]), email, PASSWORD, user_id, tokens)
 
 
-def with_session(client: Client) -> Person:
+def with_session(client: Client, name: str | None = "Ada Lovelace") -> Person:
     """Return a new person with a session, without the mails and the hashing on the way there."""
     from chalicelib.auth import store
     from chalicelib.auth.models import User
     from chalicelib.core import clock, regions, table
     from chalicelib.tenants import service as tenants
 
-    user = User(regions.new_id("usr"), new_email(), "Ada Lovelace", _password_hash(), 1, clock.now_ms())
+    user = User(regions.new_id("usr"), new_email(), name, _password_hash(), 1, clock.now_ms())
     table.transact([*store.creating_user(user), tenants.new_person_write(user.id, user.email, user.name)])
     tokens = another_session(user.id)
     return Person(client.using(tokens["access_token"]), user.email, PASSWORD, user.id, tokens)
