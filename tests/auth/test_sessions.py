@@ -1,6 +1,7 @@
 """`/v1/auth/sessions`: seen and ended by their own user, and by nobody else."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from chalicelib.core.table import USERS
 from tests.support.answers import rows, without_request_id
 from tests.support.clocks import later
 from tests.support.faults import injected
-from tests.support.people import another_session, claims_of, logged_in, signed_in, with_session
+from tests.support.people import another_session, claims_of, logged_in, with_session
 from tests.support.queues import drain
 from tests.support.tenants import anonymous, new_key, new_tenant
 from tests.support.threads import at_once
@@ -51,8 +52,10 @@ class TestEveryOperation:
 
 
 class TestList:
-    def test_it_shows_where_one_is_signed_in_newest_first(self, client, services):
-        ada = signed_in(client, services)
+    def test_it_shows_where_one_is_signed_in_newest_first(self, client, ada):
+        first = logged_in(client, ada.email)
+        ada.client.delete(f"{URL}/{session_of(ada.tokens)}")
+        ada = replace(ada, client=client.using(first["access_token"]), tokens=first)
         phone = client.using(User_Agent="Phone/1.0 \x00(x)")
         phone.source_ip = "2001:db8:1:2::7"
         tokens = logged_in(phone, ada.email)
@@ -155,6 +158,7 @@ class TestRevokeOthers:
             assert client.using(tokens["access_token"]).get("/v1/auth/me").status == 401
             assert client.post("/v1/auth/refresh", {"refresh_token": tokens["refresh_token"]}).status == 401
         assert [row["current"] for row in ada.client.get(URL).json["data"]] == [True]
+        assert ada.client.delete(f"{URL}/{session_of(others[0])}").status == 404
         assert client.post("/v1/auth/refresh", {"refresh_token": ada.tokens["refresh_token"]}).status == 200
         assert another_session(ada.user_id)
         assert [row["ty"] for row in USERS.query(ada.user_id, prefix="e#").items] == ["user.sessions_revoked"]
