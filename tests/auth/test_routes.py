@@ -163,7 +163,7 @@ class TestVerifyEmail:
     def test_a_foreign_token_costs_no_read(self, client, services, token):
         services.reset()
         answer = client.post("/v1/auth/verify-email", {"token": token})
-        assert (answer.status, answer.code) == (400, "invalid_token")
+        assert (answer.status, answer.code, answer.json["error"]["param"]) == (400, "invalid_token", "token")
         assert not [call for call in services.calls if call[0] == "dynamodb"]
 
     def test_bad_input_is_refused(self, client):

@@ -172,7 +172,7 @@ class TestLogIn:
             assert log_in(client, ada, code_of(ada.secret)).status == 200
             for steps in (0, -1):
                 answer = log_in(client, ada, code_of(ada.secret, steps))
-                assert (answer.status, answer.code) == (401, "invalid_totp")
+                assert (answer.status, answer.code, answer.json["error"]["param"]) == (401, "invalid_totp", "totp")
 
     def test_the_code_that_switched_it_on_is_used_up(self, client, ada):
         assert log_in(client, ada, code_of(ada.secret, -1)).code == "invalid_totp"
