@@ -490,6 +490,21 @@ class TestAcceptInvitation:
         again = client.post("/v1/auth/accept-invite", body)
         assert (again.status, again.code) == (409, "invitation_already_accepted")
 
+    def test_a_click_that_another_overtakes_is_told_so(self, client, services):
+        _, _, token = invited(client, services, with_session(client).email)
+        body, first = {"token": token}, [0]
+
+        def accept_first(service: str, operation: str, params: Any, proceed: Any) -> Any:
+            if operation == "get_item" and params["Key"]["sk"]["S"] == "person" and first == [0]:
+                first[0] = 1
+                first[0] = client.post("/v1/auth/accept-invite", body).status
+            return proceed()
+
+        with injected(accept_first):
+            late = client.post("/v1/auth/accept-invite", body)
+        assert first == [200]
+        assert (late.status, late.code) == (409, "invitation_already_accepted")
+
     def test_a_foreign_token_is_refused(self, client):
         answer = client.post("/v1/auth/accept-invite", {"token": "parley_inv_x", "password": PASSWORD})
         assert (answer.status, answer.code) == (404, "invitation_not_found")
