@@ -56,7 +56,7 @@ def test_a_new_key_is_published_before_it_signs_and_an_old_one_after(at, service
     assert jwts.read(early, "access")
 
 
-def test_a_superseded_key_is_dropped_when_its_last_token_may_not_be_read(at, services):
+def test_a_superseded_key_is_dropped_when_its_last_token_may_not_be_read_and_it_is_logged(at, services, logged):
     (old,) = published()
     keys.rotate()
     at(180 * DAY_MS)
@@ -66,6 +66,8 @@ def test_a_superseded_key_is_dropped_when_its_last_token_may_not_be_read(at, ser
     keys.rotate()
     assert old not in published()
     assert len(published()) == 3
+    line = [line for line in map(json.loads, logged) if line["message"] == "signing_keys_rotated"][-1]
+    assert (line["kid"], line["kept"], line["dropped"]) == (published()[-1], 2, 1)
 
 
 def test_the_schedule_rotates_a_key_of_ninety_days(at, services):
