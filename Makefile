@@ -84,7 +84,7 @@ cost: setup ## Measure what acts take of AWS, and write docs/cost.md from that a
 	@exec $(PY) -m bench.cost
 
 .PHONY: cost-page
-cost-page: venv ## Write docs/cost.md again, after new prices or assumptions
+cost-page: venv ## Write docs/cost.md again, after new prices, assumptions or templates
 	@exec $(PY) -m bench.cost --page
 
 .PHONY: kill

@@ -34,10 +34,11 @@ from chalicelib.conversations import bulk, deletion, following, leaving, merges,
 from chalicelib.conversations import routes as conversations_routes
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations import store as conversations_store
+from chalicelib.conversations.listing import list_by_number
 from chalicelib.conversations.searching import search_texts_with
 from chalicelib.core.config import settings
 from chalicelib.core.errors import UnauthenticatedError
-from chalicelib.core.http import App
+from chalicelib.core.http import App, Role
 from chalicelib.core.http.limits import share_with
 from chalicelib.core.queue import process
 from chalicelib.core.regions import WrongRegionError
@@ -74,6 +75,7 @@ from chalicelib.tenants import people as tenants_people
 from chalicelib.tenants import routes as tenants_routes
 from chalicelib.tenants import slugs as tenants_slugs
 from chalicelib.tenants import standing as tenants_standing
+from chalicelib.tenants.models import EXPORT_JOB as TENANT_EXPORT_JOB
 from chalicelib.tenants.partitions import trace_with
 from chalicelib.tenants.service import also_create, read_request_share
 from chalicelib.visitors import merges as visitors_merges
@@ -182,6 +184,19 @@ def export_contacts(job: Job) -> Step:
 for kind, stage in ((IMPORT_JOB, import_contacts), (EXPORT_JOB, export_contacts)):
     jobs.run_in_stages(kind, stage, outputs.put_together, outputs.remove_texts)
     jobs.makes_file(kind, scope="contacts:read")
+
+
+def export_tenant(job: Job) -> Step:
+    """Write down the next objects of a tenant."""
+    from chalicelib.tenants.exporting import collect
+
+    routes = (route for api in APIS for route in api.routes)
+    return collect(job, routes, {"/v1/conversations": list_by_number}, outputs.keep_piece)
+
+
+jobs.run_in_stages(TENANT_EXPORT_JOB, export_tenant, outputs.join_pieces, outputs.remove_pieces, outputs.remove_texts)
+jobs.makes_file(TENANT_EXPORT_JOB, scope=None, role=Role.OWNER)
+jobs.show_always(TENANT_EXPORT_JOB)
 jobs.link_files_with(outputs.link)
 
 for what, tracer in (

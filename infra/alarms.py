@@ -9,13 +9,15 @@ from typing import Any
 
 from chalicelib.core.log import ERRORS, NAMESPACE
 from infra.dashboard import dashboard
-from infra.inventory import functions, queues, table_parts
+from infra.inventory import functions, queues, schedules, table_parts
 
 Template = dict[str, Any]
 
 _OURS = {"Stage": {"Ref": "Stage"}}
 _API = {"ApiName": {"Ref": "AWS::StackName"}, "Stage": "api"}
 _OVER, _UNDER = "GreaterThanOrEqualToThreshold", "LessThanThreshold"
+_HOUR, _DAY = 3600, 86_400
+_CANARY = "RunCanary"  # the function: what it says of itself, or doesn't, is watched instead of its schedule
 # Messages of these queues may be sent with a delay of up to a quarter of an hour.
 _DELAYED = {"reminders", "webhooks"}
 
@@ -33,6 +35,7 @@ class Alarm:
     of: int
     comparison: str = _OVER
     missing: str = "notBreaching"
+    condition: str = ""  # of the template, where not every stage has what it watches
 
     @property
     def id(self) -> str:
@@ -44,7 +47,9 @@ class Alarm:
         """Return it for CloudFormation."""
         name = "-".join(filter(None, ["parley-${Stage}", self.runbook, self.subject]))
         topic = {"Ref": "AlarmTopic"}
+        condition = {"Condition": self.condition} if self.condition else {}
         return {
+            **condition,
             "Type": "AWS::CloudWatch::Alarm",
             "Properties": {
                 "AlarmName": {"Fn::Sub": name},
@@ -73,11 +78,17 @@ def _watched(metrics: list[Template]) -> Template:
 def add(template: Template, stateful: Template) -> None:
     """Put the alarms and the dashboard of an application and its data into the application's template."""
     resources = template["Resources"]
-    found = [*_of_the_api(), *_of_queues(stateful), *_of_functions(resources), *_of_the_table(stateful), *_of_ours()]
+    found = [
+        *_of_the_api(),
+        *_of_queues(stateful),
+        *_of_functions(resources),
+        *_of_schedules(resources),
+        *_of_the_table(stateful),
+        *_of_the_account(),
+        *_of_ours(),
+        *_of_the_canary(),
+    ]
     resources |= {alarm.id: alarm.resource() for alarm in found}
-    if "Canary" in template["Parameters"]:  # which an operator may switch off
-        template["Conditions"]["HasCanary"] = {"Fn::Equals": [{"Ref": "Canary"}, "on"]}
-        resources |= {alarm.id: {**alarm.resource(), "Condition": "HasCanary"} for alarm in _of_the_canary()}
     resources["Dashboard"] = dashboard(resources, stateful)
 
 
@@ -110,6 +121,12 @@ def _of_the_api() -> Iterator[Alarm]:
     ]
     says = "One request in a hundred takes longer than ${LatencyAlarm} ms."
     yield Alarm("api-latency", "", says, slow, {"Ref": "LatencyAlarm"}, 3, 3)
+    certificate = {"Fn::If": ["HasCertificate", {"Ref": "CertificateArn"}, {"Ref": "ApiCertificate"}]}
+    left = [_metric("AWS/CertificateManager", "DaysToExpiry", {"CertificateArn": certificate}, "Minimum", _DAY)]
+    says = "The certificate of the API's address ends in less than three weeks, and has not been renewed."
+    # It is told twice a day, and no more once it has ended: the alarm stays on then.
+    more = {"comparison": _UNDER, "missing": "ignore", "condition": "HasDomain"}
+    yield Alarm("certificate-expiry", "", says, left, 21, 1, 1, **more)
 
 
 def _of_queues(stateful: Template) -> Iterator[Alarm]:
@@ -126,19 +143,24 @@ def _of_queues(stateful: Template) -> Iterator[Alarm]:
 
 
 def _of_functions(resources: Template) -> Iterator[Alarm]:
-    for name, function in functions(resources).items():
+    rates = schedules(resources)
+    for name in functions(resources):
         dimensions = {"FunctionName": {"Ref": name}}
         errors = [_metric("AWS/Lambda", "Errors", dimensions, "Sum", 300)]
         # What fails once heals itself where it is called all the time, and may be a day late where it is not.
-        threshold, periods, of = (1, 1, 1) if _seldom(function) else (3, 2, 3)
+        threshold, periods, of = (1, 1, 1) if rates.get(name, 0) >= _HOUR else (3, 2, 3)
         yield Alarm("function-errors", name, f"{name} dies or runs out of time.", errors, threshold, periods, of)
         throttles = [_metric("AWS/Lambda", "Throttles", dimensions, "Sum")]
         yield Alarm("function-throttles", name, f"Lambda refuses to start more of {name}.", throttles, 1, 3, 5)
 
 
-def _seldom(function: Template) -> bool:
-    schedules = [each["Properties"].get("Schedule", "") for each in function.get("Events", {}).values()]
-    return any("hour" in each or "day" in each for each in schedules)
+def _of_schedules(resources: Template) -> Iterator[Alarm]:
+    """A rule that is off, gone or may no longer call: nothing fails, and Lambda counts no invocation."""
+    for name, seconds in schedules(resources).items():
+        if name != _CANARY:
+            runs = [_metric("AWS/Lambda", "Invocations", {"FunctionName": {"Ref": name}}, "Sum", max(300, seconds))]
+            says = f"{name} has not been run, three times over."
+            yield Alarm("schedule-missing", name, says, runs, 1, 3, 3, comparison=_UNDER, missing="breaching")
 
 
 def _of_the_table(stateful: Template) -> Iterator[Alarm]:
@@ -147,6 +169,27 @@ def _of_the_table(stateful: Template) -> Iterator[Alarm]:
     metrics = [_metric("AWS/DynamoDB", kind, part, "Sum", id=f"m{number}") for number, (kind, part) in enumerate(parts)]
     total = _expression("SUM(METRICS())", "throttled reads and writes, of the table and its indexes")
     yield Alarm("table-throttles", "", "DynamoDB throttles the table or an index.", [total, *metrics], 10, 3, 5)
+
+
+def _of_the_account() -> Iterator[Alarm]:
+    """What all stages of an account share in an AWS region: AWS has these metrics without dimensions."""
+    limits = {
+        "Bounce": (0.03, "3 % of the mails bounce; at 5 % SES"),
+        "Complaint": (0.0005, "0.05 % of the mails are called spam; at 0.1 % SES"),
+    }
+    for kind, (share, found) in limits.items():
+        rate = [_metric("AWS/SES", f"Reputation.{kind}Rate", {}, "Maximum", _HOUR)]
+        says = f"{found} looks into the account, and may stop its mail."
+        # SES tells of a rate when mails change it: while none is told, it has not become better.
+        yield Alarm("mail-reputation", f"{kind.lower()}s", says, rate, share, 1, 1, missing="ignore")
+    # As AWS's developer guide has it: Lambda, "Working with the ClaimedAccountConcurrency metric".
+    claimed = [
+        _expression("100 * c / SERVICE_QUOTA(e)", "% of the account's concurrency"),
+        _metric("AWS/Lambda", "ClaimedAccountConcurrency", {}, "Maximum", id="c"),
+        _metric("AWS/Lambda", "ConcurrentExecutions", {}, "Maximum", id="e"),
+    ]
+    says = "80 % of the functions that the account may run at once are running."
+    yield Alarm("account-concurrency", "", says, claimed, 80, 3, 5)
 
 
 def _of_ours() -> Iterator[Alarm]:
@@ -161,6 +204,9 @@ def _of_ours() -> Iterator[Alarm]:
     yield _ours("billing-drift", "BillingDrift", "Stripe changed a subscription, and no hook told.")
     yield _ours("events-parked", "EventsParked", "Events could not be dispatched and were put aside.")
     yield _ours("errors-logged", ERRORS, "A function logged an error that a person should look at.")
+    asked = [_metric(NAMESPACE, "DirectoryFailed", _OURS, "Sum", 300)]
+    says = "The directory in the regions' home does not answer this region."
+    yield Alarm("directory-failed", "", says, asked, 1, 2, 3, condition="HasDirectory")
 
 
 def _ours(runbook: str, metric: str, says: str) -> Alarm:
@@ -169,7 +215,10 @@ def _ours(runbook: str, metric: str, says: str) -> Alarm:
 
 def _of_the_canary() -> Iterator[Alarm]:
     failed = [_metric(NAMESPACE, "CanaryFailed", _OURS, "Sum", 300)]
-    yield Alarm("canary-failed", "", "The made-up conversation does not get through.", failed, 1, 2, 3)
+    yield Alarm(
+        "canary-failed", "", "The made-up conversation does not get through.", failed, 1, 2, 3, condition="HasCanary"
+    )
     runs = [_metric(NAMESPACE, "CanaryMs", _OURS, "SampleCount", 300)]
     says = "The made-up conversation was not tried."
-    yield Alarm("canary-missing", "", says, runs, 1, 3, 3, comparison=_UNDER, missing="breaching")
+    more = {"comparison": _UNDER, "missing": "breaching", "condition": "HasCanary"}
+    yield Alarm("canary-missing", "", says, runs, 1, 3, 3, **more)

@@ -15,23 +15,38 @@ _API = ("ApiName", "${AWS::StackName}", "Stage", "api")
 _OURS = ("Stage", "${Stage}")
 _OWN_METRICS = {
     "Webhooks": ("WebhookAttempts", "WebhookFailures", "WebhooksExhausted"),
-    "Seen by the application": ("ErrorsLogged", "RecordsFailed", "EventsParked", "BillingDrift", "CanaryFailed"),
+    "Seen by the application": (
+        "ErrorsLogged",
+        "RecordsFailed",
+        "EventsParked",
+        "BillingDrift",
+        "DirectoryFailed",
+        "CanaryFailed",
+    ),
 }
 
 
 def dashboard(resources: Template, stateful: Template) -> Template:
     """Return it for CloudFormation, with every alarm, function, queue and index of the templates."""
-    ids = [
-        name for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm" and "Condition" not in each
-    ]
+    alarms = {name: each for name, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    shown = {name: each["Condition"] for name, each in alarms.items() if "Condition" in each}
+    always = [f"${{{name}.Arn}}" for name in alarms if name not in shown]
     widgets = [
-        _widget("Alarms", 24, {"alarms": [f"${{{name}.Arn}}" for name in ids]}, kind="alarm"),
+        _widget("Alarms", 24, {"alarms": [*always, *(f"${{{name}}}" for name in shown)]}, kind="alarm"),
         *(_graph(*each) for each in _graphs(resources, stateful)),
     ]
     body = json.dumps({"widgets": widgets}, separators=(",", ":"))
+    for name in shown:  # with its quotes and comma, for a stage that has no such alarm
+        body = body.replace(f',"${{{name}}}"', f"${{{name}}}")
+    variables = {
+        name: {"Fn::If": [condition, {"Fn::Sub": f',"${{{name}.Arn}}"'}, ""]} for name, condition in shown.items()
+    }
     return {
         "Type": "AWS::CloudWatch::Dashboard",
-        "Properties": {"DashboardName": {"Fn::Sub": "parley-${Stage}"}, "DashboardBody": {"Fn::Sub": body}},
+        "Properties": {
+            "DashboardName": {"Fn::Sub": "parley-${Stage}"},
+            "DashboardBody": {"Fn::Sub": [body, variables]},
+        },
     }
 
 
@@ -44,6 +59,9 @@ def _graphs(resources: Template, stateful: Template) -> Iterator[tuple[str, str,
     for metric, stat in (("Invocations", "Sum"), ("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")):
         lines = [["AWS/Lambda", metric, "FunctionName", f"${{{name}}}", {"label": name}] for name in names]
         yield f"Functions: {metric}", stat, lines
+    yield "Functions at once, of the whole account", "Maximum", [["AWS/Lambda", "ClaimedAccountConcurrency"]]
+    reputation = [["AWS/SES", f"Reputation.{kind}Rate"] for kind in ("Bounce", "Complaint")]
+    yield "Mails that bounced or were called spam, of 1", "Maximum", reputation
     queues = inventory.queues(stateful)
     age, depth = "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"
     yield "Queues: oldest message in s", "Maximum", [_queue(age, name) for name in queues]

@@ -103,6 +103,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         files("GetObject", "GetObjectVersion", "PutObject"),
         files("GetObject", below=("exports",)),
         FIND_FILES,
+        FENCE_JOBS,
     ),
     "authorize": (table("BatchGetItem", "GetItem", "UpdateItem"), keys("GetSecretValue")),
     "dispatch_events": (
@@ -117,8 +118,9 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
         FLUSH_AUTHORIZER,
         FENCE_JOBS,
         FIND_FILES,
-        files("DeleteObject", below=("exports", "files", "incoming")),
+        files("DeleteObject", below=("exports", "files", "incoming", "pieces")),
         files("GetObject", "GetObjectVersion", below=("files",)),
+        files("GetObject", "PutObject", below=("pieces",)),
         files("GetObject", "ListMultipartUploadParts", "PutObject", below=("exports",)),
     ),
     "send_mail": (
@@ -164,8 +166,9 @@ JOBS = (table(*_READ, *_WRITE, "BatchWriteItem"), indexes("activity", "log", "ow
 
 
 def jobs_role() -> Statement:
-    """Return the role, which the function that runs jobs may assume and nobody else, as a resource."""
-    trusted = {"Principal": {"AWS": {"Fn::GetAtt": ["DispatchEventsRole", "Arn"]}}}
+    """Return the role, which the functions that take steps of jobs may assume and nobody else, as a resource."""
+    runners = [role_of(name) for name, grants in FUNCTIONS.items() if FENCE_JOBS in grants]
+    trusted = {"Principal": {"AWS": [{"Fn::GetAtt": [role, "Arn"]} for role in runners]}}
     document = {"Version": "2012-10-17", "Statement": [_statement(grant) for grant in JOBS]}
     return {
         "Type": "AWS::IAM::Role",
@@ -178,6 +181,20 @@ def jobs_role() -> Statement:
             "Policies": [{"PolicyName": "rows", "PolicyDocument": document}],
         },
     }
+
+
+def role_of(function: str) -> str:
+    """Return a function's role in the template, as Chalice names it."""
+    return "".join(part.capitalize() for part in function.split("_")) + "Role"
+
+
+def feeds_itself(function: str) -> bool:
+    """Tell whether a function may send to the queue that it consumes."""
+    taken, sent = (
+        {queue for grant in FUNCTIONS[function] if action in grant.actions for queue in grant.resources}
+        for action in ("ReceiveMessage", "SendMessage")
+    )
+    return bool(taken & sent)
 
 
 def policy(function: str) -> Statement:

@@ -92,6 +92,8 @@ def finish(template: Template, runtime: str) -> Template:
         for event in properties.get("Events", {}).values():
             if event["Type"] == "SQS":
                 event["Properties"]["FunctionResponseTypes"] = ["ReportBatchItemFailures"]
+                if permissions.feeds_itself(properties["Handler"].removeprefix("app.")):
+                    properties["RecursiveLoop"] = "Allow"  # see docs/decisions/own-queues.md
     alarms.add(template, load(STATEFUL))
     return template
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from bench.cost import canary
 from bench.cost.meter import Meter
 from bench.inprocess import Caller
 
@@ -107,12 +108,13 @@ class World:
         said = {"content": TEXT, "client_msg_id": f"n{next(self.numbers)}"}
         self.agent("POST", f"/v1/conversations/{self.conversation}/messages", said)
 
-    def admit(self, token: str) -> None:
-        """Do what API Gateway does with a token that it has not seen for a minute."""
+    def admit(self, token: str) -> dict[str, str]:
+        """Do what API Gateway does with a token that it has not seen for a minute; returns the caller's context."""
         event = {"type": "TOKEN", "authorizationToken": f"Bearer {token}"}
         event["methodArn"] = "arn:aws:execute-api:eu-west-1:1:api/api/GET/v1/conversations"
         with self.meter.function("authorize"):
-            self.app.authorize(event, None)
+            found: dict[str, str] = self.app.authorize(event, None)["context"]
+        return found
 
 
 def _drained(world: World, act: Act) -> Act:
@@ -188,6 +190,9 @@ def _polled(world: World, seconds: int, poll: Act, token: Callable[[], str]) -> 
 def acts(world: World, told: World) -> dict[str, Act]:
     """Return what is measured; `told` has a webhook."""
     agent = world.agent
+    preflight = Caller(world.app.app, {}, ORIGIN).event(
+        "OPTIONS", f"/widget/v1/conversations/{world.conversation}/messages"
+    )
 
     def anew() -> None:
         world.conversation = world.begin()
@@ -196,6 +201,7 @@ def acts(world: World, told: World) -> dict[str, Act]:
         return f"/v1/conversations/{world.conversation}{end}"
 
     return {
+        "a browser's preflight": lambda: world.meter.preflight(preflight),
         "widget's configuration": lambda: world.nobody("GET", f"/widget/v1/configuration/{world.client_token}"),
         "visitor session": _drained(world, world.new_visitor),
         "conversation list of 20": lambda: agent("GET", LIST),
@@ -217,19 +223,20 @@ def acts(world: World, told: World) -> dict[str, Act]:
 
 
 def minutes(world: World) -> dict[str, Act]:
-    """Return what people's minutes cost without sockets, with the rate limits that a deployment has."""
+    """Return what is measured with the rate limits that a deployment has: minutes without sockets, and the canary."""
     news = f"/widget/v1/conversations/{world.conversation}/messages?after_seq=1000"
     return {
         "minute of an open inbox": _polled(world, 10, lambda: world.agent("GET", LIST), lambda: world.user_token),
         "minute of an open chat": _polled(world, 5, lambda: world.visitor("GET", news), lambda: world.visitor_token),
+        f"at rest: {canary.FUNCTION}": _drained(world, lambda: canary.fly(world)),
     }
 
 
 def schedules(world: World) -> dict[str, Act]:
-    """Return the app's schedules, by the name of their function."""
+    """Return the app's schedules, by the name of their function; the canary's is with the minutes."""
     found: dict[str, Act] = {}
     for source in world.app.app.event_sources:
-        if hasattr(source, "schedule_expression"):
+        if hasattr(source, "schedule_expression") and source.name != canary.FUNCTION:
             handler = world.app.app.handler_map[source.name]
 
             def run(handler: Any = handler, name: str = source.name) -> None:  # noqa: ANN401 - Chalice's

@@ -1,5 +1,6 @@
 """What counted things cost: an act, a million messages, a tenant's month, an idle region; what could run instead."""
 
+import math
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ GB = 1e9
 Counts = Mapping[str, float]
 Lines = dict[str, float]  # dollars by what they are for
 S3_READS = ("get_object", "head_object")
+CALLED_BY_GATEWAY = ("api", "authorize")
+ALIKE = frozenset({"Firewall", "X-Ray", "Logs", "Mail", "Data out"})  # that containers would pay for as well
 
 
 def read(name: str) -> dict[str, Any]:
@@ -35,25 +38,53 @@ class Bill:
         entry = self.prices["prices"][name]
         return float(quantity * entry[self.region] / entry["per"])
 
-    def of(self, used: Counts) -> Lines:
-        """Return the bill of what was counted."""
-        invocations = {name.partition("/")[2]: n for name, n in used.items() if name.startswith("invocations/")}
-        gb_seconds = sum(self.seconds(used, name) * self.memory_mb(name) / 1024 for name in invocations)
-        sent = used.get("bytes_out", 0) + used.get("requests", 0) * self.assumed["header_bytes"]
-        logged = used.get("log_bytes", 0) + sum(invocations.values()) * self.assumed["lambda_log_bytes"]
+    def of(self, used: Counts, traces: float | None = None) -> Lines:
+        """Return the bill of what was counted; of so many traces, if not of the usual share."""
+        calls, requests = invocations(used), used.get("requests", 0)
+        gb_seconds = sum(self.seconds(used, name) * self.memory_mb(name) / 1024 for name in calls)
+        sent = used.get("bytes_out", 0) + requests * self.assumed["header_bytes"]
         s3 = {name.partition("/")[2]: n for name, n in used.items() if name.startswith("s3/")}
         files_read = sum(n for name, n in s3.items() if name in S3_READS)
+        if traces is None:
+            traces = self.assumed["traced_share"] * sum(self.traceable(used).values())
         return {
-            "API Gateway": self.price("request", used.get("requests", 0)),
-            "Lambda": self.price("invocation", sum(invocations.values())) + self.price("gb_second", gb_seconds),
+            "API Gateway": self.price("request", requests),
+            "Firewall": self.price("firewall_request", requests * self.measured["deployed"]["firewalls"]),
+            "Lambda": self.price("invocation", sum(calls.values())) + self.price("gb_second", gb_seconds),
             "DynamoDB writes": self.price("write_unit", units(used, "write")),
             "DynamoDB reads": self.price("read_unit", units(used, "read")),
             "SQS": self.price("queue_request", used.get("sqs", 0)),
-            "Logs": self.price("log_gb", logged / GB),
+            "Logs": self.logs(used),
+            "X-Ray": self.price("trace", traces),
             "Data out": self.price("out_gb", sent / GB),
             "Mail": self.price("mail", used.get("mails", 0)),
             "S3": self.price("file_read", files_read) + self.price("file_write", sum(s3.values()) - files_read),
         }
+
+    def logs(self, used: Counts) -> float:
+        """Return what the lines of functions, of Lambda around them, and of the gateway cost, kept for their days."""
+        kept = self.measured["deployed"]["settings"]["LogDays"] * 24 / self.assumed["hours_a_month"]
+        lines = self.assumed["lambda_log"]
+        each = len(lines["always"]) + self.assumed["traced_share"] * len(lines["traced"])
+        gb = used.get("log_bytes", 0) + used.get("bytes_access_log", 0) + sum(invocations(used).values()) * each
+        gb /= GB
+        return self.price("log_gb", gb) + self.price("log_kept_gb", gb * kept * self.assumed["log_compressed"])
+
+    def traceable(self, used: Counts) -> Counts:
+        """Return how often a trace may begin, by where: API Gateway decides for what it calls, the others for each."""
+        if not self.measured["deployed"]["traced"]:
+            return {}
+        others = {name: n for name, n in invocations(used).items() if name not in CALLED_BY_GATEWAY}
+        return {"requests": used.get("requests", 0), **others}
+
+    def first_traces(self, month: Counts) -> float:
+        """Return what X-Ray takes in a month for the first of each second, beyond the usual share.
+
+        A month's load comes at random within the busy hours.
+        """
+        seconds, share = self.assumed["busy_hours_a_month"] * 3600, self.assumed["traced_share"]
+        with_any = (1 - math.exp(-n / seconds) for n in self.traceable(month).values())
+        return self.price("trace", (1 - share) * seconds * sum(with_any))
 
     def seconds(self, used: Counts, function: str) -> float:
         """Return how long a function ran: its CPU time, longer where it has less than a vCPU, and its waiting."""
@@ -65,8 +96,7 @@ class Bill:
 
     def memory_mb(self, function: str) -> int:
         """Return what a function has been given."""
-        memory = self.measured["deployed"]["memory_mb"]
-        return int(memory.get(function, memory["*"]))
+        return int(self.measured["deployed"]["functions"][function])
 
     def act(self, name: str) -> Lines:
         """Return what an act costs."""
@@ -94,6 +124,8 @@ class Bill:
                 "file of 100 kB": conversations * usual["files_a_conversation"],
                 "minute of an open chat": conversations * usual["visitor_minutes_a_conversation"],
                 "minute of an open inbox": tenant["agents"] * usual["agent_hours_a_month"] * 60,
+                "a browser's preflight": conversations * usual["preflights_a_conversation"]
+                + tenant["agents"] * usual["agent_hours_a_month"] * usual["preflights_an_agent_hour"],
             }
         )
         hooks = conversations * each * tenant["webhooks"]
@@ -119,17 +151,64 @@ class Bill:
             self.assumed["tenants"][size]["conversations"] * self.assumed["behaviour"]["messages_a_conversation"]
         )
 
+    def watching(self) -> Lines:
+        """Return what a region's firewall, alarms, dashboard and metrics cost in a month, whatever happens."""
+        has, metrics = self.measured["deployed"], self.metrics_at_rest()
+        alarms = f"alarms ({has['alarms']}), which read {has['alarm_metrics']} metrics"
+        return {
+            f"firewall: web ACL ({has['firewalls']})": self.price("firewall", has["firewalls"]),
+            f"firewall: rules of it ({has['firewall_rules']})": self.price("firewall_rule", has["firewall_rules"]),
+            alarms: self.price("alarm", has["alarm_metrics"]),
+            f"dashboards ({has['dashboards']})": self.price("dashboard", has["dashboards"]),
+            f"metrics of our own: {', '.join(metrics)}": self.price("metric", len(metrics)),
+        }
+
+    def metrics_at_rest(self) -> list[str]:
+        """Return the metrics of our own that have values even then."""
+        runs = self.total({_at_rest(name): 1 for name in self.measured["deployed"]["seconds_between_runs"]})
+        return sorted(name.partition("/")[2] for name in runs if name.startswith("metric/"))
+
+    def working(self, without: frozenset[str] = frozenset()) -> Lines:
+        """Return what a region's queues, secrets, keys and schedules cost in a month in which nobody does anything.
+
+        Some kinds of cost may be left out of what the schedules do.
+        """
+        has, seconds = self.measured["deployed"], self.assumed["hours_a_month"] * 3600
+        acts = {_at_rest(name): seconds / every for name, every in has["seconds_between_runs"].items()}
+        used, queues = self.total(acts), len(has["queues"])
+        polls = seconds / self.assumed["poll_seconds"] * self.assumed["pollers_a_queue"] * queues
+        asked = sum(n for name, n in used.items() if name.startswith("calls/") and name.endswith("/secretsmanager"))
+        # Each function asks for the table's key as often as it works, but after some minutes only.
+        often = seconds / self.assumed["key_kept_seconds"]
+        users = (n for name, n in invocations(used).items() if f"calls/{name}/dynamodb" in used)
+        keys = sum(min(n, often) for n in users) * has["tables_with_key_in_kms"]
+        return {
+            f"Lambda's polls of {queues} empty queues": self.price("queue_request", polls),
+            f"secrets ({has['secrets']}), and reading them": self.price("secret", has["secrets"])
+            + self.price("secret_request", asked),
+            "KMS: asking for the table's key": self.price("key_request", keys),
+            **{f"`{name.partition(': ')[2]}`": self._run(name, without) * n for name, n in acts.items()},
+        }
+
+    def _run(self, name: str, without: frozenset[str]) -> float:
+        """Return what a run of a schedule costs when nothing else happens; X-Ray then has each second's first."""
+        used = self.measured["acts"][name]
+        lasts = math.ceil(self.seconds(used, name.partition(": ")[2]))
+        firsts = {where: min(n, max(1, lasts)) for where, n in self.traceable(used).items()}
+        rest = sum(self.traceable(used).values()) - sum(firsts.values())
+        return total(self.of(used, sum(firsts.values()) + self.assumed["traced_share"] * rest), without)
+
     def idle(self) -> Lines:
         """Return what a region costs in a month in which nobody does anything."""
-        deployed, seconds = self.measured["deployed"], self.assumed["hours_a_month"] * 3600
-        runs = {f"at rest: {name}": seconds / every for name, every in deployed["seconds_between_runs"].items()}
-        lines = {f"schedules: {name}": usd for name, usd in self.of(self.total(runs)).items() if usd}
-        polls = seconds / self.assumed["poll_seconds"] * self.assumed["pollers_a_queue"] * len(deployed["concurrency"])
-        lines["Lambda's polls of empty queues"] = self.price("queue_request", polls)
-        for name in ("secret", "alarm", "dashboard"):
-            if count := deployed[f"{name}s"]:
-                lines[f"{name}s ({count})"] = self.price(name, count)
-        return lines
+        return {**self.watching(), **self.working()}
+
+    def alone(self, size: str) -> float:
+        """Return what a region costs in a month with this one tenant in it."""
+        month = self.month(size)
+        metrics = sum(n > 0 for name, n in month.items() if name.startswith("metric/"))
+        return sum(
+            [total(self.idle()), total(self.of_month(size)), self.first_traces(month), self.price("metric", metrics)]
+        )
 
     def alternative(self) -> Lines:
         """Return what containers, a database and a cache cost that run all the time, used or not."""
@@ -151,14 +230,23 @@ class Bill:
         return used
 
 
+def _at_rest(schedule: str) -> str:
+    return f"at rest: {schedule}"
+
+
+def invocations(used: Counts) -> Counts:
+    """Return how often each function was called."""
+    return {name.partition("/")[2]: n for name, n in used.items() if name.startswith("invocations/")}
+
+
 def units(used: Counts, kind: str) -> float:
     """Return all read or write units, of the table and its indexes."""
     return sum(n for name, n in used.items() if name.startswith(f"{kind}/"))
 
 
-def total(lines: Lines) -> float:
-    """Return the sum of a bill."""
-    return sum(lines.values())
+def total(lines: Lines, without: frozenset[str] = frozenset()) -> float:
+    """Return the sum of a bill, or of some of its lines."""
+    return sum(usd for name, usd in lines.items() if name not in without)
 
 
 def dearest_first(lines: Lines) -> list[tuple[str, float]]:

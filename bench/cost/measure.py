@@ -9,14 +9,16 @@ from typing import Any
 from bench.cost import acts, storage
 from bench.cost.meter import CountingStream, Meter
 from bench.inprocess import TABLE, set_environment
-from local.template import ROOT, application_resources, stateful_resources
 
 Counts = dict[str, float]
 NO_LIMIT = ("USER", "KEY", "VISITOR", "TENANT", "TENANT_VISITOR")
 
 
-def measure(only: Sequence[str] = ()) -> dict[str, Counts]:
-    """Do every act, or only some, on an engine of its own; returns what each took by its name."""
+def measure(access_log: str, only: Sequence[str] = ()) -> dict[str, Counts]:
+    """Do every act, or only some, on an engine of its own; returns what each took by its name.
+
+    `access_log` is the gateway's format.
+    """
     set_environment()
     os.environ["PARLEY_ALLOW_LOOPBACK_WEBHOOKS"] = "1"
     _limit("0")  # no request counts: what counting costs is in the people's minutes
@@ -27,7 +29,7 @@ def measure(only: Sequence[str] = ()) -> dict[str, Counts]:
     engine = start_dynoxide()
     os.environ["AWS_ENDPOINT_URL_DYNAMODB"] = engine.endpoint
     aws._client.cache_clear()  # noqa: SLF001 - it may know another engine
-    meter = Meter(json.dumps(new_key_set()), _consumers())
+    meter = Meter(json.dumps(new_key_set()), access_log, _consumers())
     aws.interceptors[:] = [meter]
     try:
         create_table(engine.endpoint, TABLE)
@@ -59,35 +61,6 @@ def _measure(meter: Meter, port: int, only: Sequence[str]) -> dict[str, Counts]:
     if not only:
         found["stored by a message"] = {"stored_bytes": storage.stored_bytes(world)}
     return found
-
-
-def deployed() -> dict[str, Any]:
-    """Return what a region consists of and what costs something or limits a load: read from the templates."""
-    from app import app
-    from local.schedules import Rate, parse
-
-    queues, schedules = {}, {}
-    for source in app.event_sources:
-        if cap := getattr(source, "maximum_concurrency", None):
-            queues[source.name] = cap
-        if expression := getattr(source, "schedule_expression", None):
-            rate = parse(expression)
-            if not isinstance(rate, Rate):
-                raise TypeError(f"{source.name} runs at times that this does not know how to count")
-            schedules[source.name] = rate.period.total_seconds()
-    chalice = json.loads((ROOT / ".chalice" / "config.json").read_text())
-    (stage,) = chalice["stages"].values()
-    kinds = {"secrets": "SecretsManager::Secret", "alarms": "CloudWatch::Alarm", "dashboards": "CloudWatch::Dashboard"}
-    return {
-        "concurrency": queues,
-        "seconds_between_runs": schedules,
-        "memory_mb": {"*": chalice["lambda_memory_size"]}
-        | {name: each["lambda_memory_size"] for name, each in stage["lambda_functions"].items() if len(each) > 1},
-        **{
-            name: len(stateful_resources(f"AWS::{kind}")) + len(application_resources(f"AWS::{kind}"))
-            for name, kind in kinds.items()
-        },
-    }
 
 
 def _limit(requests: str) -> None:

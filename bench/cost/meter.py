@@ -5,6 +5,7 @@ import gzip
 import heapq
 import itertools
 import json
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -30,10 +31,12 @@ class Meter:
     """
 
     secret: str
+    access_log: str  # the line that the gateway writes of a request, with its variables
     consumers: dict[str, tuple[str, Handler]]  # queue → function's name and handler
     used: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     shift_ms: int = 0
     _function: str = ""
+    _inner: float = 0  # seconds of CPU time of functions that were called inside of the one that runs
     _waiting: list[_Message] = field(default_factory=list)
     _number: Iterator[int] = field(default_factory=itertools.count)
 
@@ -79,14 +82,20 @@ class Meter:
 
     @contextlib.contextmanager
     def function(self, name: str) -> Iterator[None]:
-        """Count what happens inside as one invocation of a function."""
-        self._function, start = name, time.process_time()
+        """Count what happens inside as one invocation of a function, but for other functions' that happens there."""
+        outer, others, start = self._function, self._inner, time.process_time()
+        self._function, self._inner = name, 0
         try:
             yield
         finally:
-            self.used[f"cpu_ms/{name}"] += (time.process_time() - start) * 1000
+            lasted = time.process_time() - start
+            self.used[f"cpu_ms/{name}"] += (lasted - self._inner) * 1000
             self.used[f"invocations/{name}"] += 1
-            self._function = ""
+            self._function, self._inner = outer, others + lasted
+
+    def waits(self, what: str) -> None:
+        """Count that the function which runs waits for something that is not AWS's."""
+        self.used[f"calls/{self._function}/{what}"] += 1
 
     def request(self, app: Handler, event: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
         """Send a request that must be answered 2xx; returns its JSON."""
@@ -97,8 +106,18 @@ class Meter:
         body = answer["body"].encode()
         self.used["requests"] += 1
         self.used["bytes_in"] += len((event["body"] or "").encode())
-        self.used["bytes_out"] += len(gzip.compress(body, 6) if len(body) >= COMPRESSED_FROM else body)
+        sent = len(gzip.compress(body, 6) if len(body) >= COMPRESSED_FROM else body)
+        self.used["bytes_out"] += sent
+        self._logged(event, answer["statusCode"], sent)
         return json.loads(body) if body else None
+
+    def preflight(self, event: dict[str, Any]) -> None:
+        """Count what a browser asks ahead of a request to another site, and the gateway answers by itself."""
+        self.used["requests"] += 1
+        self._logged(event, 200, 0)
+
+    def _logged(self, event: dict[str, Any], status: int, sent: int) -> None:
+        self.used["bytes_access_log"] += len(access_line(self.access_log, event, status, sent).encode())
 
     def drain(self) -> None:
         """Hand what may be received now to the queues' functions, batch by batch, until nothing is left."""
@@ -114,16 +133,37 @@ class Meter:
                 heapq.heappush(self._waiting, each)
             name, handler = self.consumers[queue]
             self.used["sqs"] += 2  # received, and deleted, as one batch
-            if name == "deliver_webhooks":  # all of a batch wait at the same time
-                self.used[f"calls/{name}/webhook"] += 1
             with self.function(name):
+                if name == "deliver_webhooks":  # all of a batch wait at the same time
+                    self.waits("webhook")
                 answer = handler({"Records": [sqs_record(body) for body in bodies]}, None)
             if answer["batchItemFailures"]:
                 raise RuntimeError(f"{name} failed on {bodies}")
 
 
+def access_line(line: str, event: dict[str, Any], status: int, sent: int) -> str:
+    """Return what the gateway writes of a request. Latencies have the usual number of digits."""
+    context = event["requestContext"]
+    caller: dict[str, str] = context.get("authorizer") or {}
+    values = {
+        "requestId": context["requestId"],
+        "requestTimeEpoch": context["requestTimeEpoch"],
+        "httpMethod": event["httpMethod"],
+        "resourcePath": event["resource"],
+        "status": status,
+        "responseLatency": 45,
+        "integrationLatency": 40,
+        "responseLength": sent,
+        "authorizer.latency": 5 if caller else "-",
+        "authorizer.principalId": caller.get("id", "-"),
+        "error.responseType": "-",
+        "xrayTraceId": event["headers"]["x-amzn-trace-id"],
+    }
+    return re.sub(r"\$context\.([A-Za-z.]+)", lambda found: str(values[found[1]]), line)
+
+
 class CountingStream:
-    """Takes the place of the log's stream and counts its bytes, as CloudWatch does."""
+    """Takes the place of the log's stream and counts its bytes, as CloudWatch does, and the metrics among them."""
 
     def __init__(self, used: defaultdict[str, float], original: TextIO) -> None:
         self.used, self.original = used, original
@@ -131,6 +171,9 @@ class CountingStream:
     def write(self, text: str) -> int:
         """Count, and print nothing."""
         self.used["log_bytes"] += len(text.encode())
+        if '"_aws"' in text:
+            for metric in json.loads(text)["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+                self.used[f"metric/{metric['Name']}"] += 1
         return len(text)
 
     def flush(self) -> None:

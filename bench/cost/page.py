@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from bench.cost import quotas
-from bench.cost.bill import HERE, MILLION, Bill, Lines, dearest_first, read, total, units
+from bench.cost.bill import ALIKE, HERE, MILLION, Bill, Lines, dearest_first, read, total, units
 
 PAGE = HERE.parents[1] / "docs" / "cost.md"
 RECORD = HERE / "measured.json"
@@ -30,8 +30,7 @@ def computed(measured: dict[str, Any]) -> str:
         "### What an act costs\n\nDollars a million.\n\n" + _costs(bills),
         "### A million messages\n\n" + _messages(bills),
         "### A tenant's month\n\n" + _months(bills),
-        "### A region in which nothing happens\n\nDollars a month.\n\n"
-        + _lines(bills, [bill.idle() for bill in bills]),
+        "### A region in which nothing happens\n\n" + _idle(bills),
         "### Beside what runs all the time\n\n" + _alternative(bills),
         "### At what load quotas bind\n\n" + _quotas(bills[0]),
         "### One tenant's index\n\n" + _partitions(measured),
@@ -53,16 +52,20 @@ def _acts(acts: dict[str, dict[str, float]]) -> str:
         calls = sum(n for key, n in used.items() if key.startswith("calls/") and key.endswith("/dynamodb"))
         cells = (used.get("requests", 0), calls, units(used, "read"), units(used, "write"))
         counts = [f"{cell:g}" for cell in cells]
-        row = [name, *counts, written, f"{used.get('sqs', 0):g}", cpu, _kb(used), f"{used.get('log_bytes', 0):g}"]
+        row = [name, *counts, written, f"{used.get('sqs', 0):g}", cpu, _kb(used), _logged(used)]
         rows.append([*row, ", ".join(other)])
     head = ["", "requests", "table calls", "read units", "write units", "… of which", "SQS", "functions, CPU ms"]
-    head += ["bytes in, out", "logged", "other"]
+    head += ["bytes in, out", "logged by us, by the gateway", "other"]
     stored = acts["stored by a message"]["stored_bytes"]
     return _table(head, rows) + f"\nA message leaves {stored:,.0f} bytes in the table and its indexes.\n"
 
 
 def _kb(used: dict[str, float]) -> str:
     return f"{used.get('bytes_in', 0):,.0f}, {used.get('bytes_out', 0):,.0f}" if "requests" in used else ""
+
+
+def _logged(used: dict[str, float]) -> str:
+    return f"{used.get('log_bytes', 0):,.0f}, {used.get('bytes_access_log', 0):,.0f}"
 
 
 def _costs(bills: Sequence[Bill]) -> str:
@@ -106,7 +109,34 @@ def _months(bills: Sequence[Bill]) -> str:
             rows += [[f"… {name}", *(f"{month[name]:,.2f}" for month in months)] for name in names]
     polls = {size: _asking(bills[0], size) for size in SIZES}
     rows.append(["… of all, asking for news", *(f"{polls[size]:.0%}" for size in SIZES)])
-    return _table(["", *SIZES], rows)
+    alone = [
+        [f"a region with this tenant alone, {bill.region}", *(f"{bill.alone(size):,.2f}" for size in SIZES)]
+        for bill in bills
+    ]
+    return _table(["", *SIZES], [*rows, *alone])
+
+
+def _idle(bills: Sequence[Bill]) -> str:
+    has = bills[0].measured["deployed"]
+    known = {f"`{name}`": f"`{name}`, every {_period(every)}" for name, every in has["seconds_between_runs"].items()}
+    lines = [{known.get(name, name): usd for name, usd in bill.idle().items()} for bill in bills]
+    more = len(has["metrics"]) - len(bills[0].metrics_at_rest())
+    a_second = bills[0].price("trace", bills[0].assumed["hours_a_month"] * 3600)
+    return (
+        "Dollars a month. A schedule's line has all that its runs take, and the canary's what its requests bring about."
+        f"\n\n{_lines(bills, lines)}\nOnce something happens, up to {more} more metrics of our own have values (at "
+        f"most {bills[0].price('metric', more):.2f}), and X-Ray takes the first trace of every second that has one, of "
+        f"the API and of each of the {len(has['queues'])} queues' functions: at most {a_second:.2f} each, if no second "
+        "is without. Both are in the table above, in the lines of a region with one tenant alone.\n"
+    )
+
+
+def _period(seconds: float) -> str:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            number = seconds / length
+            return unit if number == 1 else f"{number:g} {unit}s"
+    return f"{seconds:g} s"
 
 
 def _asking(bill: Bill, size: str) -> float:
@@ -119,23 +149,26 @@ def _asking(bill: Bill, size: str) -> float:
 
 def _alternative(bills: Sequence[Bill]) -> str:
     wanted, fixed = bills[0].assumed["alternative"], [bill.alternative() for bill in bills]
-    idle = [total(bill.idle()) for bill in bills]
-    evens = [(total(lines) - rest) / _whole(bill) for bill, lines, rest in zip(bills, fixed, idle, strict=True)]
-    months = [total(bill.of_month("medium")) for bill in bills]
+    idle = [total(bill.working(ALIKE)) for bill in bills]
+    months = [total(bill.of_month("medium"), ALIKE) for bill in bills]
+    left = [total(lines) - rest for lines, rest in zip(fixed, idle, strict=True)]
+    each = bills[0].messages_of("medium")
     said = (
         f"{wanted['containers']} containers of {wanted['vcpu']} vCPU and {wanted['memory_gb']} GB, a load balancer, "
         f"PostgreSQL with {wanted['database_gb']} GB in two zones and {wanted['caches']} Redis nodes. Dollars a month, "
-        "used or not, without mail, logs and data out:\n\n"
+        "used or not. What both would pay alike is left out on both sides: firewall, alarms, dashboard, traces, logs, "
+        "mail and data out.\n\n"
     )
     rows = [
         ["Parley's region at rest", *(f"{rest:,.2f}" for rest in idle)],
+        ["a medium tenant's month", *(f"{usd:,.2f}" for usd in months)],
         [
-            "messages a month, with all around them, at which Parley costs as much",
-            *(f"{even:,.1f} million" for even in evens),
+            "medium tenants with which Parley costs as much",
+            *(f"{a / b:,.0f}" for a, b in zip(left, months, strict=True)),
         ],
         [
-            "… which is so many medium tenants",
-            *(f"{(total(a) - b) / c:,.0f}" for a, b, c in zip(fixed, idle, months, strict=True)),
+            "… who send so many messages a month",
+            *(f"{a / b * each / MILLION:,.1f} million" for a, b in zip(left, months, strict=True)),
         ],
     ]
     return said + _lines(bills, fixed) + "\n" + _table(["", *_regions(bills)], rows)

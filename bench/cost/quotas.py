@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bench.cost.bill import Bill, Counts, read
+from bench.cost.bill import Bill, Counts, invocations, read
 
 MIX = "medium"  # the tenant whose month says what goes with a message
 PENDING_SHARDS = 64
@@ -30,8 +30,7 @@ class Loads:
 
     def seconds(self, used: Counts, *, only: str = "") -> float:
         """Return the seconds that functions run."""
-        names = [name.partition("/")[2] for name in used if name.startswith("invocations/")]
-        return sum(self.bill.seconds(used, name) for name in names if only in {"", name})
+        return sum(self.bill.seconds(used, name) for name in invocations(used) if only in {"", name})
 
 
 def limits(bill: Bill) -> Iterator[Limit]:
@@ -43,6 +42,7 @@ def limits(bill: Bill) -> Iterator[Limit]:
         yield Limit(text, load, why)
     yield from _queues(loads)
     yield from _own(loads)
+    yield from _set(loads)
 
 
 def _requests(loads: Loads, value: float) -> tuple[str, str]:
@@ -80,7 +80,7 @@ def _partition(loads: Loads, value: float) -> tuple[str, str]:
 
 
 def _in_flight(loads: Loads, _value: float) -> tuple[str, str]:
-    most = max(loads.bill.measured["deployed"]["concurrency"].values()) * BATCH
+    most = max(loads.bill.measured["deployed"]["queues"].values()) * BATCH
     return "never", f"functions hold at most {most} messages of a queue at a time; what waits is not in flight"
 
 
@@ -91,6 +91,13 @@ def _mails(loads: Loads, value: float) -> tuple[str, str]:
 
 def _flushes(_loads: Loads, _value: float) -> tuple[str, str]:
     return "never", "revocations within ten seconds share a flush, and without one the cache forgets after 60 s"
+
+
+def _segments(loads: Loads, value: float) -> tuple[str, str]:
+    calls = sum(invocations(loads.all).values())
+    # One of the gateway, and two of each function: Lambda's and the function's own.
+    segments = loads.bill.assumed["traced_share"] * (loads.all["requests"] + 2 * calls)
+    return _rate(value / segments), f"{segments:.1f} a message; what is more is not traced, and nothing else happens"
 
 
 _ROWS: dict[str, Callable[[Loads, float], tuple[str, str]]] = {
@@ -104,12 +111,13 @@ _ROWS: dict[str, Callable[[Loads, float], tuple[str, str]]] = {
     "in_flight": _in_flight,
     "mails": _mails,
     "flushes": _flushes,
+    "trace_segments": _segments,
 }
 
 
 def _queues(loads: Loads) -> Iterator[Limit]:
     """What each queue's function gets through at its cap: batches of ten, one record after the other but webhooks."""
-    acts, caps = loads.bill.measured["acts"], loads.bill.measured["deployed"]["concurrency"]
+    acts, caps = loads.bill.measured["acts"], loads.bill.measured["deployed"]["queues"]
     for name, act, what in (
         ("dispatch_events", "visitor send", "messages"),
         ("remind", "agent send", "answers"),
@@ -156,10 +164,22 @@ def _own(loads: Loads) -> Iterator[Limit]:
         "never by load",
         "a write that meets others gives up after 5 s with 503",
     )
+
+
+def _set(loads: Loads) -> Iterator[Limit]:
+    """What a region's settings let through by default."""
+    has = loads.bill.measured["deployed"]["settings"]
+    inbox = loads.bill.measured["acts"]["minute of an open inbox"]["requests"]
     yield Limit(
-        "A throttle of the stage, or WAF, where one stands in front",
-        "not computed",
-        f"an operator's choice; {loads.all['requests']:.1f} requests a message come through it",
+        f"Our own: {has['ApiRate']:,} requests a second of a region, bursts of {has['ApiBurst']:,} (`api_rate`, "
+        "`api_burst` of its file)",
+        _rate(has["ApiRate"] / loads.all["requests"]),
+        f"{loads.all['requests']:.1f} requests a message; the gateway answers the others 429",
+    )
+    yield Limit(
+        f"Our own: {has['FirewallRate']:,} requests of an address in five minutes (`firewall_rate`)",
+        f"{has['FirewallRate'] / 5 / inbox:,.0f} open inboxes behind one address",
+        f"each asks {inbox:.0f} times a minute",
     )
 
 

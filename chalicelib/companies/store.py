@@ -5,8 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from chalicelib.companies.models import Company
-from chalicelib.core import clock
-from chalicelib.core.config import settings
+from chalicelib.core import clock, shards
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source
 from chalicelib.core.table import Write, tenant_rows
@@ -26,7 +25,7 @@ def find(tenant_id: str, company_id: str) -> Company | None:
 def creating(company: Company, event: NewEvent) -> list[Write]:
     """Return the writes of a new company."""
     rows = tenant_rows(company.tenant_id)
-    places = {"a_pk": f"{rows.scope}#{_partition(outbox.shard_of(company.id))}", "a_sk": company.id}
+    places = {"a_pk": f"{rows.scope}#{_partition(shards.of(rows.scope, company.id))}", "a_sk": company.id}
     item = _item(company) | places | outbox.new_aggregate(rows, company.id, 1)
     return [
         rows.putting(company.id, "meta", item, absent=True),
@@ -55,7 +54,7 @@ def requiring(company: Company) -> Write:
 
 def listed(tenant_id: str) -> Source:
     """Return all of a tenant's companies, newest first."""
-    partitions = [_partition(shard) for shard in range(settings().index_shards_read)]
+    partitions = [_partition(shard) for shard in shards.read(tenant_id)]
     return Source(tenant_rows(tenant_id), partitions, "activity")
 
 

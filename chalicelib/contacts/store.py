@@ -14,8 +14,7 @@ from typing import Any
 
 from chalicelib.contacts.models import Contact, Merged
 from chalicelib.contacts.words import partition_of
-from chalicelib.core import clock
-from chalicelib.core.config import settings
+from chalicelib.core import clock, shards
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Rows, Write, rows_of, run, tenant_rows
@@ -80,7 +79,7 @@ def next_number(tenant_id: str, count: int = 1) -> int:
 def creating(contact: Contact, event: NewEvent) -> list[Write]:
     """Return the writes of a new contact with its first event. Its guards are `claiming`."""
     rows = tenant_rows(contact.tenant_id)
-    places = {"a_pk": f"{rows.scope}#{partition(outbox.shard_of(contact.id))}", "a_sk": contact.id}
+    places = {"a_pk": f"{rows.scope}#{partition(shards.of(rows.scope, contact.id))}", "a_sk": contact.id}
     item = _item(contact) | places | outbox.new_aggregate(rows, contact.id, 1)
     return [
         rows.putting(contact.id, "meta", item, absent=True),
@@ -113,7 +112,7 @@ def burying(before: Contact, left: Mapping[str, Any], event: NewEvent) -> list[W
     changed: dict[str, Any] = dict.fromkeys([*_item(before), "note_count", "a_pk", "a_sk"])
     changed |= {"pos": before.pos + 1, **left}
     if "into" in left:  # it stays for good, and nothing else leads to it
-        changed |= {"a_pk": f"{rows.scope}#merged#{outbox.shard_of(before.id)}", "a_sk": before.id}
+        changed |= {"a_pk": f"{rows.scope}#merged#{shards.of(rows.scope, before.id)}", "a_sk": before.id}
     return [
         _updating(rows, before, changed),
         *outbox.event_writes(rows, before.id, before.pos, [event]),
@@ -193,7 +192,7 @@ def next_of_company(tenant_id: str, company_id: str, after: str | None) -> tuple
 
 def everybody(tenant_id: str) -> Source:
     """Return all of a tenant's contacts, newest first."""
-    partitions = [partition(shard) for shard in range(settings().index_shards_read)]
+    partitions = [partition(shard) for shard in shards.read(tenant_id)]
     return Source(tenant_rows(tenant_id), partitions, "activity")
 
 

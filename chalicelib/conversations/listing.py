@@ -27,6 +27,7 @@ SORTED_EXACTLY = 400
 READ_WHOLE = 50  # conversations that one BatchGet brings with both their rows
 UNASSIGNED = "unassigned"
 _NAME = "conversations"
+_BY_NUMBER = f"{_NAME}-by-number"
 _COLD = {"tag": "tag", "com": "company_id", "team": "team_id"}  # filters by the kind of their list
 
 Keep = Callable[[Conversation], bool]
@@ -71,6 +72,20 @@ def list_conversations(tenant_id: str, query: ListConversations) -> Page[Convers
         return _searched(tenant_id, query, query.q)
     narrow = _narrow(tenant_id, query)
     return _short_or_walked(tenant_id, query, *narrow) if narrow else _from_activity(tenant_id, query)
+
+
+def list_by_number(tenant_id: str, query: PageQuery) -> Page[Conversation]:
+    """List all, in the order of their numbers: whatever happens to one meanwhile, it is met once. Three calls a page.
+
+    A page ends behind so many numbers, of which deleted and merged conversations have some.
+    """
+    position = query.position(tenant_id, _BY_NUMBER)
+    first = int(position.after) + 1 if position else 1
+    last = store.last_number(tenant_id)
+    end = min(last, first + query.limit - 1)
+    found = store.find_by_numbers(tenant_id, range(first, end + 1)) if first <= end else []
+    follow = query.next_cursor(tenant_id, _BY_NUMBER, str(end), end) if end < last else None
+    return Page(found, last, query.limit, first - 1, follow is not None, follow)
 
 
 def list_own(tenant_id: str, visitor_id: str, proven_contact_id: str | None, page: PageQuery) -> Page[Conversation]:

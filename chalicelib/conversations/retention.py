@@ -42,7 +42,7 @@ def _delete_page(tenant_id: str) -> bool:
     look = retaining.find_look(tenant_id)
     if look is None:
         return False
-    # One that is suspended can't export what would go; one that is being erased is erased by a job.
+    # One that is suspended can't say that it is to be kept; one that is being erased is erased by a job.
     place = _go_through(look) if look.tenant.status == "active" else None
     retaining.put_off(look, place)
     return place is not None

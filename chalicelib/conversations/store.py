@@ -18,7 +18,7 @@ from typing import Any
 
 from chalicelib.contacts.words import longest, matches, partition_of, split
 from chalicelib.conversations.models import Cold, Conversation, Hot, Merged
-from chalicelib.core.config import settings
+from chalicelib.core import shards
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Rows, Write, run, tenant_rows
@@ -100,6 +100,12 @@ def next_number(tenant_id: str, month: str) -> tuple[int, int]:
     return int(row["n"]), int(row[f"n_{month}"])
 
 
+def last_number(tenant_id: str) -> int:
+    """Return the last conversation number given out. One read."""
+    row = tenant_rows(tenant_id).get("number", "conv", consistent=True)
+    return int(row["n"]) if row else 0
+
+
 def creating(conversation: Conversation) -> list[Write]:
     """Return the writes of both rows and of the lists."""
     rows, hot = tenant_rows(conversation.tenant_id), conversation.hot
@@ -141,7 +147,7 @@ def burying(before: Conversation, left: Mapping[str, Any], event: NewEvent) -> l
     changed: dict[str, Any] = dict.fromkeys([*_hot_item(before.hot), *index_places(rows, before.id, before.hot)])
     changed |= {"seq": before.hot.seq, "pos": before.hot.pos + 1, **left}
     if "into" in left:  # it stays for good, and nothing else leads to it
-        changed |= {"a_pk": f"{rows.scope}#merged#{outbox.shard_of(before.id)}", "a_sk": before.id}
+        changed |= {"a_pk": f"{rows.scope}#merged#{shards.of(rows.scope, before.id)}", "a_sk": before.id}
     update = rows.updating(
         before.id, "meta", set_=changed, default=outbox.pending(rows, before.id), when={"pos": before.hot.pos}
     )
@@ -179,6 +185,15 @@ def find_by_number(tenant_id: str, number: int) -> str | None:
     """Return the id of the conversation with a number."""
     guard = tenant_rows(tenant_id).get(_number_guard(number), "-")
     return guard["id"] if guard else None
+
+
+def find_by_numbers(tenant_id: str, numbers: Iterable[int]) -> list[Conversation]:
+    """Read the conversations that have these numbers now, in their order. A call for the ids, and one a fifty."""
+    rows = tenant_rows(tenant_id)
+    wanted = [rows.key(_number_guard(number), "-") for number in numbers]
+    guards = rows.batch_get(wanted, consistent=True)
+    found = find_all(tenant_id, [guards[key]["id"] for key in wanted if key in guards])
+    return [each for each in found.values() if isinstance(each, Conversation)]
 
 
 def find_by_words(tenant_id: str, terms: Sequence[str]) -> list[str]:
@@ -280,7 +295,7 @@ def due_partition(full_pk: str) -> str:
 def index_places(rows: Rows, conversation_id: str, hot: Hot) -> dict[str, str]:
     """Return the index keys of a conversation in this state."""
     return {
-        "a_pk": f"{rows.scope}#{hot.status}#{outbox.shard_of(conversation_id)}",
+        "a_pk": f"{rows.scope}#{hot.status}#{shards.of(rows.scope, conversation_id)}",
         "a_sk": f"{hot.indexed_at:013d}#{conversation_id}",
         "o_pk": f"{rows.scope}#{owner_partition(hot.status, hot.assigned_to)}",
         "o_sk": conversation_id,
@@ -294,7 +309,7 @@ def owner_partition(status: str, assignee: str | None) -> str:
 
 def by_activity(tenant_id: str, statuses: Iterable[str], low: str, high: str, *, newest_first: bool) -> Source:
     """Return the conversations of some statuses by their activity, within bounds of the sort key."""
-    partitions = [f"{status}#{shard}" for status in statuses for shard in range(settings().index_shards_read)]
+    partitions = [f"{status}#{shard}" for status in statuses for shard in shards.read(tenant_id)]
     return Source(tenant_rows(tenant_id), partitions, "activity", low, high, newest_first)
 
 

@@ -37,10 +37,11 @@ class Settings:
     mail_configuration_set: str  # of SES, which tells of bounces and complaints; empty: nobody does
     mail_feedback_topic: str  # the ARN of the SNS topic that it tells; nothing from elsewhere is believed
     signup_open: bool
-    # Partitions per index key of a tenant: writes go to one of the first, reads merge the second, which is no smaller.
+    # Partitions per index key of a tenant: writes go to one of the first, reads merge the second, or the first if more.
     # To have more, raise what is read, wait until no function reads less, then what is written; never lower either.
     index_shards: int
     index_shards_read: int  # see docs/decisions/index-shards.md
+    tenant_index_shards: Mapping[str, tuple[int, int]]  # both, of tenants who need more than others
     login_attempts_per_address: int  # wrong or right, per 15 minutes
     sessions_per_address: int  # new visitors from one address, per minute
     user_requests: int  # per minute, as all four that follow; 0: any number
@@ -93,8 +94,9 @@ def settings() -> Settings:
         mail_configuration_set=env.get("PARLEY_MAIL_CONFIGURATION_SET", ""),
         mail_feedback_topic=env.get("PARLEY_MAIL_FEEDBACK_TOPIC", ""),
         signup_open=env.get("PARLEY_SIGNUP", "open") == "open",
-        index_shards=(written := int(env.get("PARLEY_INDEX_SHARDS", "1"))),
-        index_shards_read=max(written, int(env.get("PARLEY_INDEX_SHARDS_READ", "1"))),
+        index_shards=int(env.get("PARLEY_INDEX_SHARDS", "1")),
+        index_shards_read=int(env.get("PARLEY_INDEX_SHARDS_READ", "1")),
+        tenant_index_shards=_shards(env.get("PARLEY_TENANT_INDEX_SHARDS", "")),
         login_attempts_per_address=int(env.get("PARLEY_LOGIN_ATTEMPTS_PER_ADDRESS", "100")),
         sessions_per_address=int(env.get("PARLEY_SESSIONS_PER_ADDRESS", "60")),
         user_requests=int(env.get("PARLEY_USER_REQUESTS", "1200")),
@@ -123,3 +125,13 @@ def settings() -> Settings:
 def _regions(text: str) -> Mapping[str, str]:
     found: dict[str, str] = json.loads(text or "{}")
     return {code: url.rstrip("/") for code, url in found.items()}
+
+
+def _shards(text: str) -> Mapping[str, tuple[int, int]]:
+    """Read `tn_…=1/8 tn_…=4/4`: what is written, and what is read."""
+    found = {}
+    for each in text.split():
+        tenant_id, _, numbers = each.partition("=")
+        written, _, read = numbers.partition("/")
+        found[tenant_id] = int(written), int(read)
+    return found

@@ -1,7 +1,7 @@
 """Rows that earlier releases wrote, read and rewritten in the layout of this one.
 
 A row without the attribute `lv` has its kind's first layout, as all have until a kind gets a second: nothing is stored,
-asked or compared for that. How to bring out a new layout: docs/operations.md.
+asked or compared for that. How to bring out a new layout: docs/upgrading.md.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -4,9 +4,11 @@ A claim that is not settled expires by itself, so a process that dies between th
 behind. `pos` is the position of the tenant's event that the row follows from: what comes late changes nothing.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from chalicelib.core import aws, clock, dynamodb
+from chalicelib.core import aws, clock, dynamodb, log
 from chalicelib.core.config import settings
 from chalicelib.core.items import Expression, from_attributes, to_attributes
 from chalicelib.core.writes import ConditionFailedError, Write, run
@@ -76,17 +78,31 @@ def release_slug(slug: str, tenant_id: str, pos: int) -> bool:
 def find_region(slug: str) -> str | None:
     """Return the code of the region that has a slug. One call."""
     params = {"Key": to_attributes({"pk": f"slug#{slug}"}), "ConsistentRead": True, "TableName": _name()}
-    found = dynamodb.call("get_item", params, table_name=False, place=_home())
+    with _failures_told():
+        found = dynamodb.call("get_item", params, table_name=False, place=_home())
     return from_attributes(found["Item"])["region"] if "Item" in found else None
 
 
 def _write(kind: str, slug: str, params: dict[str, Any]) -> bool:
     write = Write(kind, dynamodb.Key(f"slug#{slug}", ""), {**params, "TableName": _name()})
     try:
-        run(write, place=_home())
+        with _failures_told():
+            run(write, place=_home())
     except ConditionFailedError:
         return False
     return True
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Count what fails, for an alarm: only this region knows, and callers are few and get a 503 now and then."""
+    try:
+        yield
+    except ConditionFailedError:
+        raise
+    except Exception as exc:
+        log.error("directory_failed", exc=exc, metrics={"DirectoryFailed": 1})
+        raise
 
 
 def _name() -> str:

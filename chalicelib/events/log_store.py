@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ulid import ULID
 
-from chalicelib.core import clock
-from chalicelib.core.config import settings
+from chalicelib.core import clock, shards
 from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source, page_of_source, uncounted
@@ -36,7 +35,7 @@ def list_events(
     )
     low = after.removeprefix("evt_") + " " if after else first[:10]
     newest_first = order == "desc" if order else after is None
-    partitions = [f"log#{shard}" for shard in range(settings().index_shards_read)]
+    partitions = [f"log#{shard}" for shard in shards.read(tenant_id)]
     source = Source(rows, partitions, "log", max(low, first[:10]), last[:10], newest_first)
 
     def load(keys: Sequence[Key]) -> dict[Key, Event]:

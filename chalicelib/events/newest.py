@@ -1,6 +1,6 @@
 """Where a tenant's newest rows of one kind are, by the log that lists all of them."""
 
-from chalicelib.core.config import settings
+from chalicelib.core import shards
 from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, tenant_rows
 
@@ -13,7 +13,7 @@ def newest_keys(tenant_id: str, prefix: str, count: int) -> list[Key]:
 
     Four queries a shard at most, which look at 4,000 entries of the log, whatever they are.
     """
-    partitions = [f"log#{shard}" for shard in range(settings().index_shards)]
+    partitions = [f"log#{shard}" for shard in shards.read(tenant_id)]
     source = Source(tenant_rows(tenant_id), partitions, "log")
     found: list[Key] = []
     after = None

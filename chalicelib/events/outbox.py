@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from chalicelib.core import aws, clock, ids, log
+from chalicelib.core import aws, clock, ids, log, shards
 from chalicelib.core.config import settings
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import Rows, Write
@@ -34,14 +34,9 @@ def pending(rows: Rows, pk: str) -> dict[str, str]:
     return {"p_pk": pending_partition(full), "p_sk": f"{clock.now_ms():013d}"}
 
 
-def shard_of(pk: str) -> int:
-    """Return which of a tenant's partitions of one index key an aggregate's entries are in."""
-    return zlib.crc32(pk.encode()) % settings().index_shards
-
-
 def log_entry(rows: Rows, pk: str) -> dict[str, str]:
     """Return the attributes that put a row into its tenant's log. Made anew on each attempt, to follow commits."""
-    return {"l_pk": f"{rows.scope}#log#{shard_of(pk)}", "l_sk": ids.new_ulid()}
+    return {"l_pk": f"{rows.scope}#log#{shards.of(rows.scope, pk)}", "l_sk": ids.new_ulid()}
 
 
 def event_key(pos: int) -> str:

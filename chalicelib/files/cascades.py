@@ -9,7 +9,7 @@ from chalicelib.files.service import deleting
 from chalicelib.jobs.models import Job, Step
 
 FILES_A_STEP = 10
-FOLDERS = ("files", "incoming", "exports")  # of the bucket, each with a folder for every tenant
+FOLDERS = ("files", "incoming", "exports", "pieces")  # of the bucket, each with a folder for every tenant
 SYSTEM = {"type": "system", "id": "parley"}
 
 

@@ -6,6 +6,7 @@ Links are signed here and not by an S3 client, which takes a tenth of a second t
 import os
 from datetime import timedelta
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from botocore import auth
@@ -59,12 +60,14 @@ def read(stored: Stored, start: int, length: int) -> bytes:
     """Read a part of exactly this version."""
     span = f"bytes={start}-{start + length - 1}"
     answer = _call("get_object", Key=stored.key, VersionId=stored.version, Range=span)
-    try:
-        found: bytes = answer["Body"].read()
-    except HTTPClientError as exc:
-        raise UnavailableError from exc
+    found = _body(answer)
     # A server may leave the range out of account (RFC 9110, 14.2), as ministack does for a version.
     return found if "ContentRange" in answer else found[start : start + length]
+
+
+def read_whole(key: str) -> bytes:
+    """Read an object that is small."""
+    return _body(_call("get_object", Key=key))
 
 
 def copy(stored: Stored, key: str, content_type: str) -> None:
@@ -93,10 +96,15 @@ def put_part(key: str, upload_id: str, number: int, data: bytes) -> bool:
 
 
 def join_parts(key: str, upload_id: str) -> bool:
-    """Make an object of its parts, at most 1,000. False as above."""
+    """Make an object of its parts, at most 10,000. A call for each thousand of them, and one more. False as above."""
+    parts: list[dict[str, Any]] = []
+    more = True
     try:
-        found = _call_parts("list_parts", Key=key, UploadId=upload_id)["Parts"]
-        parts = [{"PartNumber": each["PartNumber"], "ETag": each["ETag"]} for each in found]
+        while more:
+            after = {"PartNumberMarker": parts[-1]["PartNumber"]} if parts else {}
+            found = _call_parts("list_parts", Key=key, UploadId=upload_id, **after)
+            parts += [{"PartNumber": each["PartNumber"], "ETag": each["ETag"]} for each in found["Parts"]]
+            more = found.get("IsTruncated", False)
         _call_parts("complete_multipart_upload", Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts})
     except _NoUploadError:
         return False
@@ -173,6 +181,14 @@ def _credentials() -> ReadOnlyCredentials:
 
 class _NoUploadError(Exception):
     pass
+
+
+def _body(answer: aws.Params) -> bytes:
+    try:
+        found: bytes = answer["Body"].read()
+    except HTTPClientError as exc:
+        raise UnavailableError from exc
+    return found
 
 
 def _call(operation: str, **params: object) -> aws.Params:

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from chalicelib.core import clock
-from chalicelib.core.config import settings
+from chalicelib.core import clock, shards
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Write, tenant_rows
@@ -44,7 +43,7 @@ def creating(file: File) -> list[Write]:
     full = rows.key(file.id, "due").pk
     due = {"p_pk": due_partition(full), "p_sk": f"{file.created_at + ORPHAN_MS:013d}"}
     item = {name: value for name, value in _item(file).items() if value is not None}
-    waits = {"a_pk": f"{rows.scope}#wait#{outbox.shard_of(file.id)}", "a_sk": file.id}
+    waits = {"a_pk": f"{rows.scope}#wait#{shards.of(rows.scope, file.id)}", "a_sk": file.id}
     return [
         rows.putting(file.id, "meta", item | waits | {"dpos": 0}, absent=True),
         rows.putting(file.id, "due", due, absent=True),
@@ -56,7 +55,7 @@ def checked(before: File, after: File, events: Sequence[NewEvent]) -> list[Write
     rows, old, new = tenant_rows(before.tenant_id), _item(before), _item(after)
     changed: dict[str, Any] = {name: value for name, value in new.items() if value != old[name]}
     if after.status == "ready":
-        changed |= {"a_pk": f"{rows.scope}#{partition(outbox.shard_of(after.id))}", "a_sk": after.id}
+        changed |= {"a_pk": f"{rows.scope}#{partition(shards.of(rows.scope, after.id))}", "a_sk": after.id}
     news = outbox.pending(rows, after.id) if events else None
     when = {"status": "pending", "pos": before.pos}
     return [
@@ -121,7 +120,7 @@ def forgetting(tenant_id: str, conversation_id: str, file_id: str) -> Write:
 
 def everything(tenant_id: str) -> Source:
     """Return all ready files of a tenant, newest first."""
-    partitions = [partition(shard) for shard in range(settings().index_shards_read)]
+    partitions = [partition(shard) for shard in shards.read(tenant_id)]
     return Source(tenant_rows(tenant_id), partitions, "activity")
 
 

@@ -1,6 +1,7 @@
 """The canary: every five minutes it says something as a visitor and reads it as an agent, through the public address.
 
-What it leaves behind is bounded: one tenant with one visitor, and conversations that it deletes.
+Before that it asks whether all is ready. What it leaves behind is bounded: one tenant with one visitor, and
+conversations that it deletes.
 """
 
 import http.client
@@ -57,6 +58,7 @@ def run(pause: Callable[[float], None] = time.sleep) -> bool:
 def _go_around(pause: Callable[[float], None]) -> None:
     own = nest.get_or_create(DOMAIN)
     agent = {"Authorization": f"Bearer {own.secret}"}
+    _ask("ready", "GET", "/health/ready", {})  # it asks what the loop doesn't need: files, mail, the directory
     widget = _ask("widget", "GET", "/v1/widgets?limit=1", agent)["data"][0]
     visitor = _begin_session(own.tenant_id, widget, agent)
     text = ids.new("canary")

@@ -54,6 +54,7 @@ class Step:
     counted: Mapping[str, int] = field(default_factory=dict)  # what came of these rows, added to the job's result
     changed: tuple[str, ...] = ()  # partitions of aggregates that got news
     output: str | None = None  # the name of the file that the job has made
+    long: bool = False  # it took as long as many: another function may go on from here
 
 
 # Reads what is left to do. It may be called again for a step whose transaction failed, so it must not write.
@@ -77,10 +78,13 @@ class JobOut(Response):
     kind: str = Field(examples=["contact.merge"])
     status: Status = Field(description="`completed` is for good; a job never stops halfway.")
     progress: Progress
-    result: dict[str, int] = Field(description="How many objects had which outcome; empty where there is only one.")
+    result: dict[str, int] = Field(
+        description="How many objects had which outcome; empty where there is only one. Of an export of a tenant, how "
+        "many it has of which kind."
+    )
     download_url: str | None = Field(
         description="The file that the job has made: for a day, and this link for 15 minutes. Null for members below "
-        "admin.",
+        "admin; of an export of a tenant, for all but owners.",
         examples=[None],
     )
     created_by: str = Field(examples=["usr_01JB3D2N6T8V4W5X7Y9Z0A1B2C"])

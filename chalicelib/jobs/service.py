@@ -20,12 +20,13 @@ from chalicelib.events.models import Event, NewEvent
 from chalicelib.jobs import store
 from chalicelib.jobs.models import Job, JobNotFoundError, JobOut, Stage, Step
 
-SLICE = 25  # steps between two events: the dispatcher may hand over to another function there
+SLICE = 25  # steps between two events, if none is long: the dispatcher may hand over to another function there
 
 _BEGINNINGS = {"job.created", "job.continued"}
 
 _stages: dict[str, tuple[Stage, ...]] = {}
-_scopes: dict[str, str] = {}  # of kinds that make a file: what an API key needs to get it
+# Of kinds that make a file: the scope an API key needs to get it, None for no key may, and the role a member needs.
+_readers: dict[str, tuple[str | None, Role]] = {}
 _always_shown: set[str] = set()  # kinds that the people of a tenant see which is not active
 _links: list[Callable[[Job], str | None]] = []
 
@@ -35,9 +36,12 @@ def run_in_stages(kind: str, *stages: Stage) -> None:
     _stages[kind] = stages
 
 
-def makes_file(kind: str, scope: str) -> None:
-    """Say that a kind of job makes a file, and which scope an API key needs to get it. Called from app.py."""
-    _scopes[kind] = scope
+def makes_file(kind: str, scope: str | None, role: Role = Role.ADMIN) -> None:
+    """Say that a kind of job makes a file, and who gets it: keys with a scope, if any, and members from a role on.
+
+    Called from app.py.
+    """
+    _readers[kind] = scope, role
 
 
 def show_always(kind: str) -> None:
@@ -116,11 +120,11 @@ def show_job(tenant_id: str, job_id: str, caller: Principal) -> Job:
     found = get_job(tenant_id, job_id)
     if tenant_id.removesuffix(TEST_SUFFIX) in caller.suspended and found.kind not in _always_shown:
         raise TenantSuspendedError
-    scope = _scopes.get(found.kind)
-    if found.output is None or scope is None:
+    if found.output is None or found.kind not in _readers:
         return found
+    scope, least = _readers[found.kind]
     role = caller.memberships.get(tenant_id, Role.VIEWER)
-    allowed = scope in caller.scopes if caller.kind == "api_key" else role >= Role.ADMIN
+    allowed = scope in caller.scopes if caller.kind == "api_key" else role >= least
     return replace(found, download_url=_links[0](found)) if allowed else found
 
 
@@ -145,14 +149,15 @@ def on_event(event: Event) -> None:
 def take_first_steps(job: Job, most: int) -> Job:
     """Take up to so many steps of a job that has just begun, and return it as it is then.
 
-    For a job that is mostly short, so that callers see what it does at once. Whatever comes between, the dispatcher
-    goes on; it may do so at the same time.
+    For a job that is mostly short, so that callers see what it does at once; they call `started` afterwards. Whatever
+    comes between, the dispatcher goes on.
     """
     try:
-        for _ in range(most):
-            if job.status == "completed":
-                break
-            job = _take_step(job)
+        with fence.within(job.tenant_id):
+            for _ in range(most):
+                if job.status == "completed":
+                    break
+                job = _take_step(job)
     except (StaleError, UnavailableError):
         pass  # somebody else is at it, or will be
     return job
@@ -187,7 +192,7 @@ def _after(before: Job, step: Step) -> tuple[Job, NewEvent | None]:
     if after.stage == len(_stages[before.kind]):
         after = replace(after, status="completed", completed_at=now, pos=before.pos + 1)
         return after, NewEvent("job.completed", _shown(after), system)
-    if after.steps % SLICE == 0:
+    if step.long or after.steps % SLICE == 0:
         after = replace(after, pos=before.pos + 1)
         return after, NewEvent("job.continued", {"id": before.id}, system)
     return after, None

@@ -142,8 +142,9 @@ def _args(tag: Tag) -> dict[str, str]:
 
 def _is_done(job: Job) -> bool:
     """Begin with a job. One of few conversations is done before the answer: what it means can be seen at once."""
-    jobs.started(job)
-    return jobs.take_first_steps(job, STEPS_AT_ONCE).status == "completed"
+    taken = jobs.take_first_steps(job, STEPS_AT_ONCE)
+    jobs.started(job)  # only now: the dispatcher would take the same steps, and one of the two in vain
+    return taken.status == "completed"
 
 
 def _commit(tenant_id: str, writes: list[Write], claim: Write | None = None, *, result: Tag | None = None) -> None:

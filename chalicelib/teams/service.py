@@ -69,11 +69,13 @@ def create_team(tenant_id: str, actor: Actor, given: Given) -> Team:
         Team(tenant_id, ids.new("team"), created_at=now, updated_at=now, **{**known, "members": ()}), given
     )
 
+    joining = _joining(None, team, "members")
+
     def attempt() -> Team:
         room = store.taking_room(tenant_id)
         record = tenants.recording(tenant_id, actor, "team.created", shown(team))
         try:
-            _commit(tenant_id, [store.creating(team), room, *record], _joining(None, team), result=team)
+            _commit(tenant_id, [store.creating(team), room, *record], joining, "members", result=team)
         except ConditionFailedError as exc:
             raise (TooManyTeamsError if room in exc.failed else StaleError) from None
         return team
@@ -87,7 +89,8 @@ def update_team(tenant_id: str, actor: Actor, team_id: str, given: Given, expect
     def attempt() -> Team:
         before, pos = _expected(tenant_id, team_id, expected_version)
         plain = {name: given[name] for name in ("name", "description") if name in given}
-        return _change(before, _of_members(replace(before, **plain), given), pos, actor)
+        told = "members" if "members" in given else "add_members"
+        return _change(before, _of_members(replace(before, **plain), given), pos, actor, told)
 
     return retrying(attempt)
 
@@ -138,15 +141,15 @@ def _of_members(team: Team, given: Given) -> Team:
     return replace(team, members=members)
 
 
-def _joining(before: Team | None, after: Team) -> list[Write]:
-    """Return the conditions that who is new in a team is a member of the tenant."""
+def _joining(before: Team | None, after: Team, param: str) -> list[Write]:
+    """Return the conditions that who is new in a team is a member of the tenant; `param` has told who."""
     new = [each for each in after.members if not before or each not in before.members]
     if not all(ids.is_id("usr", each) for each in new):
-        raise TeamMemberUnknownError(param="members")
+        raise TeamMemberUnknownError(param=param)
     return [tenants.requiring_member(after.tenant_id, each) for each in new]
 
 
-def _change(before: Team, after: Team, pos: int | None, actor: Actor) -> Team:
+def _change(before: Team, after: Team, pos: int | None, actor: Actor, param: str = "members") -> Team:
     if after == before:
         return before
     after = replace(after, version=before.version + 1, updated_at=clock.now_ms())
@@ -154,20 +157,22 @@ def _change(before: Team, after: Team, pos: int | None, actor: Actor) -> Team:
     previous = {name: old[name] for name in new if old[name] != new[name] and name != "updated_at"}
     record = tenants.recording_at(before.tenant_id, pos, actor, "team.updated", new, previous)
     try:
-        _commit(before.tenant_id, [store.changing(before, after), *record], _joining(before, after))
+        _commit(before.tenant_id, [store.changing(before, after), *record], _joining(before, after, param), param)
     except ConditionFailedError:
         raise StaleError from None
     return after
 
 
-def _commit(tenant_id: str, writes: list[Write], joining: list[Write], *, result: Team | None = None) -> None:
+def _commit(
+    tenant_id: str, writes: list[Write], joining: list[Write], param: str, *, result: Team | None = None
+) -> None:
     """Commit; raises TeamMemberUnknownError, and ConditionFailedError for all else."""
     kept = {"result": result} if result else {}
     try:
         tenants.commit(tenant_id, [*writes, *joining], **kept)
     except ConditionFailedError as exc:
         if any(write in exc.failed for write in joining):
-            raise TeamMemberUnknownError(param="members") from None
+            raise TeamMemberUnknownError(param=param) from None
         raise
 
 

@@ -12,6 +12,7 @@ Language = Literal["en", "de"]
 Mode = Literal["live", "test"]
 Status = Literal["active", "suspended", "erasing"]
 
+EXPORT_JOB = "tenant.export"
 MAX_MEMBERS = 500  # of one tenant, those invited included
 MAX_KEYS = 100  # of one tenant
 MAX_MEMBERSHIPS = 100  # of one person: the authorizer's context lists them, and API Gateway bounds its size
@@ -53,6 +54,7 @@ class Tenant:
     limits: Limits = Limits()
     status: Status = "active"  # no credential works unless it is
     retention_days: int | None = None  # how long closed conversations are kept; None: for ever
+    export_job_id: str | None = None  # of the newest export
 
 
 @frozen

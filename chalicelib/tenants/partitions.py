@@ -7,7 +7,7 @@ as long as its row is kept. What else there is belongs to an aggregate, or is on
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
-from chalicelib.core.config import settings
+from chalicelib.core import shards
 from chalicelib.core.frozen import frozen
 from chalicelib.core.items import Item
 from chalicelib.core.table import TEST_SUFFIX, Rows, tenant_rows
@@ -99,8 +99,8 @@ def listed(tenant_id: str, index: str, names: Iterable[str], place: Place, limit
 
     The lists are `names` in each shard, of the live and then of the test data; IndexError behind the last.
     """
-    shards = range(settings().index_shards_read)
-    wanted = [(rows, f"{name}#{shard}") for rows in spaces(tenant_id) for name in names for shard in shards]
+    read = shards.read(tenant_id)
+    wanted = [(rows, f"{name}#{shard}") for rows in spaces(tenant_id) for name in names for shard in read]
     rows, pk = wanted[place.number]
     bounds = (f"{place.after} " if place.after else " ", "~")
     found = rows.query(pk, index=index, between=bounds, limit=limit)

@@ -2,7 +2,7 @@
 
 from chalicelib.core.errors import RateLimitedError
 from chalicelib.core.http import Api, Call, Page, PageQuery, Role
-from chalicelib.core.http.access import InsufficientRoleError
+from chalicelib.core.http.access import InsufficientRoleError, TenantSuspendedError
 from chalicelib.core.http.pages import page_of
 from chalicelib.directory.models import SlugTakenError
 from chalicelib.events.models import Event
@@ -107,6 +107,26 @@ def erase_tenant(call: Call, body: EraseTenant, tenant_id: str) -> Job:
     answers 404.
     """
     return erasing.start_erasing(tenant_id, call.principal.actor, body.confirm)
+
+
+@api.post(
+    "/v1/tenants/{tenant_id}/export",
+    role=Role.OWNER,
+    fresh=True,
+    while_suspended=True,
+    answer=JobOut,
+    status=202,
+    errors=(TenantSuspendedError,),
+)
+def export_tenant(call: Call, tenant_id: str) -> Job:
+    """Write all that a tenant has to one file, in a job, whose `download_url` then has it. It is kept for a day.
+
+    Each line of it, once it is unzipped, is an object as the API shows it. While the job runs, asking again answers it
+    instead of starting another one.
+    """
+    from chalicelib.tenants import exporting  # noqa: PLC0415 - few calls need it
+
+    return exporting.start_export(tenant_id, call.principal.actor)
 
 
 @api.get("/v1/tenants/{tenant_id}/members", scope="members:read", query=PageQuery, answer=MemberOut, paged=True)

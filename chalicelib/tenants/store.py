@@ -60,6 +60,7 @@ def tenant_from_item(tenant_id: str, row: Item | None) -> Tenant:
         limits=limits_of(row),
         status=status_of(row),
         retention_days=row.get("keep"),
+        export_job_id=row.get("export"),
     )
 
 

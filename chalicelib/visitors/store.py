@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chalicelib.core import clock
-from chalicelib.core.config import settings
+from chalicelib.core import clock, shards
 from chalicelib.core.items import Item
 from chalicelib.core.listing import Source
 from chalicelib.core.table import Key, Write, tenant_rows
@@ -29,7 +28,7 @@ def find(tenant_id: str, visitor_id: str) -> Visitor | None:
 def creating(visitor: Visitor, event: NewEvent) -> list[Write]:
     """Return the writes of a new visitor."""
     rows = tenant_rows(visitor.tenant_id)
-    shard = outbox.shard_of(visitor.id)
+    shard = shards.of(rows.scope, visitor.id)
     item = _to_item(visitor) | {"a_pk": f"{rows.scope}#{partition(shard)}", "a_sk": visitor.id}
     item |= outbox.new_aggregate(rows, visitor.id, 1)
     return [
@@ -108,7 +107,7 @@ def identity_of(visitor: Visitor) -> dict[str, Any]:
 
 def listed(tenant_id: str) -> Source:
     """Return all of a tenant's visitors, newest first."""
-    partitions = [partition(shard) for shard in range(settings().index_shards_read)]
+    partitions = [partition(shard) for shard in shards.read(tenant_id)]
     return Source(tenant_rows(tenant_id), partitions, "activity")
 
 

@@ -163,6 +163,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "tenant.updated": EventType("The tenant's name, slug, language or retention changed.", TenantOut),
     "tenant.suspended": EventType("An operator has suspended the tenant: nothing works until it goes on.", TenantOut),
     "tenant.resumed": EventType("The tenant goes on.", TenantOut),
+    "tenant.export_started": EventType("An owner has all that there is of the tenant written to a file.", TenantOut),
     "tenant.erasing": EventType("All that there is of the tenant is being erased.", TenantOut),
     "member.invited": EventType("Somebody was invited.", InvitationOut),
     "member.joined": EventType("Somebody became a member.", MemberOut),

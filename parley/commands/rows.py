@@ -12,7 +12,7 @@ from parley.output import Column
 from parley.scans import Scan
 from parley.session import Session, command
 
-group = typer.Typer(no_args_is_help=True, help="Rows that earlier releases wrote: docs/operations.md.")
+group = typer.Typer(no_args_is_help=True, help="Rows that earlier releases wrote: docs/upgrading.md.")
 
 KINDS = [
     Column("kind", lambda row: row["kind"]),

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core import aws
-from chalicelib.core.table import USERS
+from chalicelib.auth import mail_tokens, store
+from chalicelib.auth.models import EmailChange
+from chalicelib.core import aws, clock, ids
+from chalicelib.core.table import USERS, run
 from chalicelib.tenants import people
 from tests.support.clocks import later
 from tests.support.faults import At, Crash, crash, injected
@@ -20,6 +22,7 @@ from tests.support.people import (
     signed_in,
     text_of,
     verified,
+    with_session,
 )
 from tests.support.queues import drain
 from tests.support.tenants import anonymous, new_key, new_tenant
@@ -30,7 +33,7 @@ NEW = "another long password"
 
 @pytest.fixture
 def ada(client, services):
-    return signed_in(client, services)
+    return with_session(client)
 
 
 def subjects(services: Any, email: str) -> list[str]:
@@ -147,6 +150,7 @@ class TestChangePassword:
             8, lambda: ada.client.post(self.URL, {"current_password": PASSWORD, "new_password": next(new)})
         )
         assert Counter(answer.status for answer in answers) == {200: 1, 403: 7}
+        assert {answer.json["error"]["param"] for answer in answers if answer.status == 403} == {"current_password"}
         assert ada.client.get("/v1/auth/me").status == 200
 
     def test_a_repeated_key_changes_it_once(self, ada):
@@ -196,6 +200,14 @@ class TestChangeEmail:
         assert "token=" not in text_of(mails_to(services, taken)[-1])
         assert subjects(services, taken)[-1] == "This address has an account already"
 
+    def test_a_repeated_key_asks_once_and_answers_the_same(self, services, ada):
+        body = {"email": new_email(), "password": PASSWORD}
+        answers = [ada.client.post("/v1/auth/change-email", body, Idempotency_Key="k") for _ in range(2)]
+        assert [(answer.status, answer.json) for answer in answers] == [(202, {"status": "sent"})] * 2
+        assert answers[1].headers["Idempotency-Replayed"] == "true"
+        drain(services)
+        assert len(mails_to(services, body["email"])) == 1
+
     def test_a_wrong_password_is_refused(self, ada):
         answer = ada.client.post("/v1/auth/change-email", {"email": new_email(), "password": "wrong"})
         assert (answer.status, answer.code, answer.json["error"]["param"]) == (403, "wrong_password", "password")
@@ -210,6 +222,13 @@ class TestChangeEmail:
         with later(0):
             assert {ada.client.post("/v1/auth/change-email", body).status for _ in range(10)} == {202}
             assert ada.client.post("/v1/auth/change-email", body).status == 429
+
+
+def link_to(user_id: str, email: str) -> str:
+    """Return the token that moves a new user to an address, without the mail."""
+    change = EmailChange(ids.new("chg"), user_id, email, 1, 0)
+    store.add_email_change(change, result=None)
+    return mail_tokens.for_email_change(change.id, clock.now_s() + 60)
 
 
 class TestConfirmEmail:
@@ -242,6 +261,23 @@ class TestConfirmEmail:
         answers = at_once(32, lambda: client.post(self.URL, {"token": token}))
         assert Counter(answer.status for answer in answers) == {200: 1, 409: 31}
         assert {answer.code for answer in answers if answer.status == 409} == {"token_used"}
+
+    def test_at_the_new_address_one_may_ask_for_a_new_password(self, client, services):
+        ada, email = with_session(client), new_email()
+        assert client.post(self.URL, {"token": link_to(ada.user_id, email)}).status == 200
+        client.post("/v1/auth/forgot-password", {"email": email})
+        drain(services)
+        body = {"token": link_token(services, email), "password": NEW}
+        assert client.post("/v1/auth/reset-password", body).status == 200
+
+    @pytest.mark.parametrize("gone", [True, False])
+    def test_of_somebody_disabled_or_gone_it_moves_nothing(self, client, services, gone):
+        user_id, email = ids.new("usr") if gone else with_session(client).user_id, new_email()
+        if not gone:
+            run(USERS.updating(user_id, "meta", set_={"off": True}))
+        answer = client.post(self.URL, {"token": link_to(user_id, email)})
+        assert (answer.status, answer.code) == (400, "invalid_token")
+        assert store.find_user_id(email) is None
 
     def test_links_to_the_address_before_end(self, client, services, ada):
         client.post("/v1/auth/forgot-password", {"email": ada.email})

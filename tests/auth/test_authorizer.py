@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from typing import Any
 
 import jwt
@@ -15,8 +16,11 @@ from chalicelib.core import ids
 from chalicelib.core.clock import reading
 from chalicelib.core.errors import UnauthenticatedError
 from chalicelib.core.http import Role
+from chalicelib.tenants.standing import suspend_tenant
+from tests.support.chats import new_chat, new_site, new_test_site
 from tests.support.clocks import later
-from tests.support.people import claims_of, signed_in
+from tests.support.people import another_session, claims_of, with_session
+from tests.support.queues import drain
 from tests.support.tenants import new_tenant
 
 ORIGIN = "https://www.example.com"
@@ -38,7 +42,7 @@ def signed(claims: dict[str, Any], **headers: str) -> str:
 
 @pytest.fixture
 def ada(client, services):
-    return signed_in(client, services)
+    return with_session(client)
 
 
 class TestAccessTokens:
@@ -47,11 +51,15 @@ class TestAccessTokens:
         assert claims["iss"] == "https://api.test"
         assert (claims["token_use"], claims["client_id"], claims["sub"]) == ("access", "parley", ada.user_id)
         assert claims["exp"] - claims["iat"] == 900
-        assert {"jti", "origin_jti", "scope", "auth_time"} <= set(claims)
+        assert {"jti", "origin_jti", "auth_time"} <= set(claims)
+        assert claims["scope"] == ""
         identity = claims_of(ada.tokens["id_token"])
         assert (identity["token_use"], identity["aud"]) == ("id", "parley")
         assert (identity["email"], identity["email_verified"]) == (ada.email, True)
-        assert identity["jti"] != claims["jti"]
+        assert (identity["name"], identity["jti"] != claims["jti"]) == ("Ada Lovelace", True)
+        with later(0):
+            claims = claims_of(another_session(ada.user_id)["access_token"])
+        assert claims["auth_time"] == claims["iat"]
 
     def test_one_read_finds_the_user_with_their_tenants(self, ada, services):
         tenant = ada.client.post("/v1/tenants", {"name": "Acme"}).json["id"]
@@ -59,14 +67,22 @@ class TestAccessTokens:
         caller = authenticate(f"Bearer {ada.tokens['access_token']}")
         assert services.calls == [("dynamodb", "batch_get_item")]
         assert (caller.kind, caller.id, dict(caller.memberships)) == ("user", ada.user_id, {tenant: Role.OWNER})
+        assert (caller.name, caller.suspended) == ("Ada Lovelace", frozenset())
         assert caller.session_id == claims_of(ada.tokens["access_token"])["origin_jti"]
+
+    def test_whoever_has_no_name_goes_without(self, client, services):
+        assert authenticate(f"Bearer {with_session(client, name=None).client.token}").name == ""
 
     def test_the_scheme_is_bearer_in_any_case(self, ada):
         assert authenticate(f"bearer {ada.tokens['access_token']}").id == ada.user_id
 
-    def test_an_expired_one_is_nobody(self, ada):
-        with later(901_000):
-            refused(f"Bearer {ada.tokens['access_token']}")
+    def test_it_ends_with_the_second_it_names(self, ada):
+        token = ada.tokens["access_token"]
+        end_ms = claims_of(token)["exp"] * 1000
+        with reading(lambda: end_ms - 1):
+            assert authenticate(f"Bearer {token}").expires_at == end_ms
+        with reading(lambda: end_ms):
+            refused(f"Bearer {token}")
 
     def test_an_expired_one_is_refused_even_while_the_authorizers_cache_remembers_it(self, ada, monkeypatch):
         ada.client.post("/v1/tenants", {"name": "Acme"})
@@ -87,6 +103,9 @@ class TestAccessTokens:
         assert not any({"d", "p", "q"} & set(key) for key in answer.json["keys"])
         shown = [{name: key[name] for name in ("kty", "use", "alg")} for key in answer.json["keys"]]
         assert shown == [{"kty": "RSA", "use": "sig", "alg": "RS256"}]
+        for key in answer.json["keys"]:  # as RFC 7518 writes 256 bytes and 65,537: no padding, no zero in front
+            assert re.fullmatch("[A-Za-z0-9_-]{342}", key["n"])
+            assert key["e"] == "AQAB"
 
 
 class TestForgeries:
@@ -104,6 +123,9 @@ class TestForgeries:
         token = ada.tokens["access_token"]
         for header in (token, f"Basic {token}", f"Token {token}", f"Bearer  {token}", f"Bearer {token} x"):
             refused(header)
+
+    def test_longer_than_any_of_ours_it_is_not_even_read(self, ada):
+        refused(f"Bearer {signed(claims_of(ada.tokens['access_token']) | {'scope': 'x' * 4096})}")
 
     def test_alg_none_is_nobody(self, ada):
         header, body, _ = ada.tokens["access_token"].split(".")
@@ -156,8 +178,8 @@ class TestForgeries:
     def test_guessing_key_names_does_not_hammer_the_secret_store(self, ada, services):
         claims = claims_of(ada.tokens["access_token"])
         services.reset()
-        for number in range(20):
-            refused(f"Bearer {signed(claims, kid=f'guess{number}')}")
+        for kid in ("guess", *(ids.new("sig") for _ in range(20))):
+            refused(f"Bearer {signed(claims, kid=kid)}")
         assert services.calls.count(("secretsmanager", "get_secret_value")) <= 1
         assert ("dynamodb", "batch_get_item") not in services.calls
 
@@ -193,13 +215,20 @@ class TestVisitorTokens:
     def test_they_live_a_day_and_can_be_resumed_from_for_half_a_year(self, services):
         visitor = ids.new("vis")
         token = visitor_tokens.issue(ids.new("tn"), visitor, ids.new("wgt"), ORIGIN)
-        with later(86_401_000):
+        end_ms = claims_of(token)["exp"] * 1000
+        with reading(lambda: end_ms):
             refused(f"Bearer {token}")
+        with reading(lambda: end_ms + 180 * 86_400_000 - 1):
             resumed = visitor_tokens.read_for_resume(token)
             assert resumed
             assert resumed.visitor_id == visitor
-        with later(182 * 86_400_000):
+        with reading(lambda: end_ms + 180 * 86_400_000):
             assert visitor_tokens.read_for_resume(token) is None
+
+    def test_one_that_has_ended_by_the_machines_own_clock_is_resumed_from_as_well(self, services):
+        with later(-2 * 86_400_000):
+            token = visitor_tokens.issue(ids.new("tn"), ids.new("vis"), ids.new("wgt"), ORIGIN)
+        assert visitor_tokens.read_for_resume(token)
 
     def test_only_they_can_be_resumed_from(self, ada):
         assert visitor_tokens.read_for_resume(ada.tokens["access_token"]) is None
@@ -210,6 +239,15 @@ class TestVisitorTokens:
         widget = made.created["default_widget"]["id"]
         answer = client.using(visitor_tokens.issue(made.id, ids.new("vis"), widget, ORIGIN)).get("/v1/auth/me")
         assert (answer.status, answer.code) == (403, "wrong_credential")
+
+
+def test_people_and_visitors_of_a_suspended_tenant_are_said_to_be(services):
+    site = new_site()
+    chats = new_chat(site), new_test_site(site)[1]
+    suspend_tenant(site.id)
+    drain(services)
+    for client in (site.owner.client, *(chat.client for chat in chats)):
+        assert authenticate(f"Bearer {client.token}").suspended == {site.id}
 
 
 class TestApiKeys:

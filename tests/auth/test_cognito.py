@@ -4,8 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import jwt
@@ -16,11 +18,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from chalicelib.auth import cognito_gateway, pool_tokens, store
 from chalicelib.auth.authorizer import authenticate
 from chalicelib.core import clock, ids
+from chalicelib.core.clock import reading
 from chalicelib.core.errors import UnauthenticatedError, UnavailableError
+from chalicelib.core.table import USERS, run
+from chalicelib.tenants.standing import suspend_tenant
 from tests.support.client import Client
 from tests.support.clocks import later
-from tests.support.people import new_email, signed_in
+from tests.support.faults import StaleReplica, injected
+from tests.support.people import claims_of, new_email, signed_in
 from tests.support.queues import drain
+from tests.support.receivers import Listener
 from tests.support.settings import changed
 from tests.support.threads import at_once
 
@@ -39,7 +46,7 @@ class Pool:
         assert url == f"{ISSUER}/.well-known/jwks.json"
         self.asked += 1
         if self.down:
-            raise UnavailableError
+            raise UnavailableError from ConnectionRefusedError()
         found = []
         for kid, key in self.keys.items():
             published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
@@ -89,6 +96,9 @@ class TestAccessTokens:
         caller = authenticate(f"Bearer {pool.access(sub)}")
         assert services.calls == [("dynamodb", "get_item"), ("dynamodb", "batch_get_item")]
         assert (caller.id, caller.name, list(caller.memberships)) == (user_id, "Ada", [tenant])
+        suspend_tenant(tenant)
+        drain(services)
+        assert authenticate(f"Bearer {pool.access(sub)}").suspended == {tenant}
         assert ada.patch("/v1/auth/me", {"name": "Ada King"}).json["name"] == "Ada King"
 
     @pytest.mark.parametrize(
@@ -136,15 +146,17 @@ class TestAccessTokens:
         assert client.using(good).get("/v1/auth/me").status == 200
 
     def test_it_ends_when_it_says_and_a_disabled_user_at_once(self, client, pool):
-        from chalicelib.core.table import USERS, run
-
         sub, user_id = known(client, pool)
         token = pool.access(sub)
-        with later(3_601_000):
+        end_ms = claims_of(token)["exp"] * 1000
+        with reading(lambda: end_ms - 1):
+            assert authenticate(f"Bearer {token}").expires_at == end_ms
+        with reading(lambda: end_ms), pytest.raises(UnauthenticatedError):
+            authenticate(f"Bearer {token}")
+        with injected(StaleReplica()):
+            run(USERS.updating(user_id, "meta", set_={"off": True}))
             assert client.using(token).get("/v1/auth/me").status == 401
-        run(USERS.updating(user_id, "meta", set_={"off": True}))
-        assert client.using(token).get("/v1/auth/me").status == 401
-        assert client.post(URL, {"id_token": pool.identity(sub, email="x@example.com")}).status == 401
+            assert client.post(URL, {"id_token": pool.identity(sub, email="x@example.com")}).status == 401
 
     def test_keys_and_visitors_work_as_ever(self, client, pool):
         sub, _ = known(client, pool)
@@ -162,6 +174,8 @@ class TestKeys:
     def test_they_are_asked_for_once_an_hour(self, client, pool):
         sub, _ = known(client, pool)
         for _ in range(3):
+            authenticate(f"Bearer {pool.access(sub)}")
+        with later(3_500_000):
             authenticate(f"Bearer {pool.access(sub)}")
         assert pool.asked == 1
         with later(3_601_000):
@@ -186,12 +200,14 @@ class TestKeys:
             with pytest.raises(UnauthenticatedError):
                 authenticate(f"Bearer {pool.access(sub, kid='two')}")
 
-    def test_without_any_it_is_our_fault_and_tried_again_soon(self, pool):
+    def test_without_any_it_is_our_fault_and_logged_and_tried_again_soon(self, pool, logged):
         pool.down = True
         for _ in range(3):
             with pytest.raises(UnavailableError):
                 authenticate(f"Bearer {pool.access()}")
         assert pool.asked == 1
+        (line,) = [line for line in map(json.loads, logged) if line["message"] == "pool_keys_not_read"]
+        assert line["cause"] == "ConnectionRefusedError"
         pool.down = False
         with later(6_000), pytest.raises(UnauthenticatedError):
             authenticate(f"Bearer {pool.access()}")
@@ -204,6 +220,17 @@ class TestSignIn:
         assert [answer.status for answer in answers] == [200, 200]
         assert answers[0].json == answers[1].json
         assert answers[0].json["email"] == email
+        assert ids.is_id("usr", answers[0].json["id"])
+
+    @pytest.mark.parametrize(
+        ("name", "taken"),
+        [("A", "A"), ("a" * 200, "a" * 200), ("a" * 201, None), ("", None), ("a\nb", None), (7, None), (None, None)],
+    )
+    def test_it_takes_a_name_that_can_be_shown(self, client, pool, name, taken):
+        sub = ids.new_ulid()
+        made = client.post(URL, {"id_token": pool.identity(sub, email=new_email(), name=name)})
+        assert (made.status, made.json["name"]) == (200, taken)
+        assert authenticate(f"Bearer {pool.access(sub)}").name == (taken or "")
 
     def test_of_many_at_once_one_makes_the_user(self, client, pool):
         token = pool.identity(ids.new_ulid(), email=new_email())
@@ -217,6 +244,9 @@ class TestSignIn:
         sub, user_id = known(client, pool, ada.email)
         assert user_id == ada.user_id
         assert client.using(pool.access(sub)).get("/v1/auth/me").json["id"] == ada.user_id
+        assert [row["ty"] for row in USERS.query(user_id, prefix="e#").items] == ["user.linked"]
+        other = client.post(URL, {"id_token": pool.identity(ids.new_ulid(), email=ada.email)})
+        assert (other.status, other.code) == (409, "address_taken")
         drain(services)
 
     def test_an_address_that_is_not_verified_is_nobodys(self, client, services, pool):
@@ -241,6 +271,7 @@ class TestSignIn:
             pool.access(),
             pool.identity(email=email, aud="another"),
             pool.identity(email=email, exp=1),
+            pool.identity(email=email, iss=f"{ISSUER}x"),
             Pool().identity(email=email),
             "nonsense",
         ):
@@ -294,3 +325,54 @@ class TestGateway:
         monkeypatch.setattr("http.client.HTTPConnection", nothing)
         with changed(ALLOW_LOOPBACK_DOMAINS="0"), pytest.raises(UnavailableError):
             cognito_gateway.fetch_keys("http://127.0.0.1:9/keys")
+
+    def test_it_gets_the_keys_that_the_document_has(self, services):
+        asked, keys = fetched(200, b'{"keys": [{"kid": "one"}, "nonsense"]}')
+        assert keys == [{"kid": "one"}]
+        assert asked[0].startswith(b"GET /pool/keys HTTP/1.1\r\n")
+        assert b"\r\nAccept: application/json\r\n" in asked[0]
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (404, b'{"keys": []}'),
+            (302, b'{"keys": []}'),
+            (200, b"nonsense"),
+            (200, b"[]"),
+            (200, b'{"key": []}'),
+            (200, b'{"keys": 7}'),
+            (200, b" " * cognito_gateway.LONGEST + b'{"keys": []}'),
+        ],
+    )
+    def test_anything_else_is_no_answer(self, services, status, body):
+        asked, keys = fetched(status, body)
+        assert (len(asked), keys) == (1, None)
+
+    def test_it_goes_to_the_pools_own_server_and_does_not_wait_for_long(self, services, monkeypatch):
+        made = []
+
+        def connect(connection: Any) -> None:
+            made.append((connection.host, connection.port, connection.timeout))
+            raise OSError
+
+        monkeypatch.setattr("http.client.HTTPSConnection.connect", connect)
+        for url in (f"{ISSUER}/keys", "https://pool.test:8443/keys"):
+            with pytest.raises(UnavailableError):
+                cognito_gateway.fetch_keys(url)
+        assert made == [("cognito-idp.eu-west-1.amazonaws.com", 443, 3), ("pool.test", 8443, 3)]
+
+
+def fetched(status: int, body: bytes) -> tuple[list[bytes], list[dict[str, Any]] | None]:
+    """Fetch keys from a server on this machine; returns what it was asked, and the keys if there was an answer."""
+    asked: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        asked.append(connection.recv(65_536))
+        head = f"HTTP/1.1 {status} Any\r\nContent-Length: {len(body)}\r\nLocation: /other\r\n\r\n"
+        connection.sendall(head.encode() + body)
+
+    with closing(Listener(answer)) as server:
+        try:
+            return asked, cognito_gateway.fetch_keys(f"http://127.0.0.1:{server.port}/pool/keys")
+        except UnavailableError:
+            return asked, None

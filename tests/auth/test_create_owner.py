@@ -2,6 +2,9 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+from chalicelib.auth import store
+from chalicelib.core.table import USERS
+from chalicelib.tenants import service as tenants
 from tests.support.operator import parley
 from tests.support.people import logged_in, mails_to, new_email
 from tests.support.queues import drain
@@ -15,6 +18,10 @@ def test_the_link_it_prints_sets_the_password_of_an_owner(client, services):
     body = {"token": parse_qs(link.query)["token"][0], "password": "first password"}
     assert client.post("/v1/auth/reset-password", body).status == 200
     drain(services)
+    user_id = store.find_user_id(email)
+    assert user_id
+    assert [row["ty"] for row in USERS.query(user_id, prefix="e#").items] == ["user.password_set"]
+    assert tenants.get_person(user_id).name == "Ada"
     assert mails_to(services, email) == []  # nobody needs a warning of their first password
     me = client.using(logged_in(client, email, "first password")["access_token"]).get("/v1/auth/me").json
     assert (me["email"], me["name"]) == (email, "Ada")

@@ -5,9 +5,9 @@ Whoever has to change a line here locks somebody out, so the old form has to be 
 
 import pytest
 
-from chalicelib.auth import attempts, mail_tokens, sessions, store, totp
+from chalicelib.auth import attempts, mail_tokens, passwords, pool, sessions, store, totp
 from chalicelib.auth.mail_tokens import Reset
-from chalicelib.auth.models import User
+from chalicelib.auth.models import InvalidTokenError, User
 from chalicelib.core import cursor, tokens
 from chalicelib.core.clock import reading
 from chalicelib.core.cursor import Position
@@ -19,6 +19,7 @@ USER, TENANT = "usr_01JB3D2N6T8V4W5X7Y9Z0A1B2C", "tn_01JB3D2N6T8V4W5X7Y9Z0A1B2G"
 END_S = 2_000_000_000  # when the links in mails end
 KEY = "parley_live_04pWRCBXnAvOvv1UpPRIXpvRBjNx5WShwvsmbiOaCRa0ZJ9vxTta9thFDSdkU59VacVlru0NpOg0t31up"
 REFRESH = "parley_rt_081mkuT73xddCj4i3xmNBp7x6iTZ0e1K9lQ52DQGqojsrifEU5fKQYc1RWSIswxFZBngstUmxT1WlGCOCgXmeThGoCJGeo9ZW"
+PASSWORD = "$argon2id$v=19$m=19456,t=2,p=1$iBA7LcOD1cO8B9jKO2oWkw$tuHMuZt7cwjuXyydXM3MZ3xrZWGk9rZbPFpLegPKZwA"
 SEALED = "7f199e291dadeece4a1ab2dddac777ba6123e6ab6fecdeb9a1c11aa2785715cd8cac2032f0ff5a2586669c1719ed3c21"
 
 pytestmark = pytest.mark.usefixtures("services")
@@ -34,6 +35,12 @@ def test_a_refresh_token():
     assert sessions._read(REFRESH) == sessions._Refresh(USER, "ses_01JB3D2N6T8V4W5X7Y9Z0A1B2D", 7)
 
 
+def test_a_password():
+    assert passwords.matches("\ufb01ne old Password", PASSWORD)
+    assert passwords.matches("fine old Password", PASSWORD)  # as another keyboard writes it
+    assert not passwords.matches("fine old password", PASSWORD)
+
+
 def test_the_links_in_mails():
     verify = "parley_ev_08COtBURB07ctAo6ZYFdG8I1T9Y5r4rslliwyfYaDy3Dg6VOkjckd7"
     reset = "parley_pr_02uE1VJz2njkg87ElVRCpAKB2OgRAyp3IjAz1lncw9zlnHLT4rybtsWXP9f7K6pMh"
@@ -42,6 +49,8 @@ def test_the_links_in_mails():
         assert mail_tokens.read_registration(verify) == "reg_01JB3D2N6T8V4W5X7Y9Z0A1B2E"
         assert mail_tokens.read_reset(reset) == Reset(USER, password_version=3, email_version=2)
         assert mail_tokens.read_email_change(change) == "chg_01JB3D2N6T8V4W5X7Y9Z0A1B2F"
+    with reading(lambda: END_S * 1000), pytest.raises(InvalidTokenError):
+        mail_tokens.read_registration(verify)
 
 
 def test_a_second_factor_and_its_recovery_codes():
@@ -55,6 +64,11 @@ def test_an_account_is_found_by_its_address():
     assert store.creating_user(user)[0].key == GUARDS.key(guard, "-")
     name = "login#acc9423933c66bbf96379bd1311a3f21cc19b625595a5fe99541996b1db836bf"
     assert attempts.account("ada@example.com") == name
+
+
+def test_a_pools_user_is_found_by_issuer_and_subject():
+    claims = {"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Test", "sub": "sub-1"}
+    assert pool._subject(claims) == "ee63ccde9083055f3d65e28e220210593537a844580636f518e5097a522ab7ac"
 
 
 def test_a_page_of_a_list_is_continued():

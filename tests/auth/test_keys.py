@@ -1,5 +1,6 @@
 """Rotation of the signing keys: nobody ever meets a token whose key they cannot have seen."""
 
+import base64
 import json
 from typing import Any, cast
 
@@ -45,6 +46,8 @@ def test_a_new_key_is_published_before_it_signs_and_an_old_one_after(at, service
     keys.rotate()
     assert len(published()) == 2
     new = published()[1]
+    at(-DAY_MS)
+    assert kid_of(token()) == old  # where the clock is behind that of who made them
     at(9 * MINUTE_MS)
     early = token()
     assert kid_of(early) == old
@@ -53,7 +56,7 @@ def test_a_new_key_is_published_before_it_signs_and_an_old_one_after(at, service
     assert jwts.read(early, "access")
 
 
-def test_a_superseded_key_is_dropped_when_its_last_token_may_not_be_read(at, services):
+def test_a_superseded_key_is_dropped_when_its_last_token_may_not_be_read_and_it_is_logged(at, services, logged):
     (old,) = published()
     keys.rotate()
     at(180 * DAY_MS)
@@ -63,6 +66,8 @@ def test_a_superseded_key_is_dropped_when_its_last_token_may_not_be_read(at, ser
     keys.rotate()
     assert old not in published()
     assert len(published()) == 3
+    line = [line for line in map(json.loads, logged) if line["message"] == "signing_keys_rotated"][-1]
+    assert (line["kid"], line["kept"], line["dropped"]) == (published()[-1], 2, 1)
 
 
 def test_the_schedule_rotates_a_key_of_ninety_days(at, services):
@@ -113,6 +118,7 @@ def test_a_process_that_has_not_seen_a_key_looks_again_once_a_minute(at, service
 def test_a_new_deployment_can_sign_at_once(services):
     document = keys.new_key_set()
     assert set(document) == {"pepper", "signing_keys"}
+    assert len(base64.b64decode(str(document["pepper"]), validate=True)) == 32
     (key,) = cast("list[dict[str, Any]]", document["signing_keys"])
     assert set(key) == {"kid", "private_pem", "created_at", "active_from"}
     assert key["active_from"] <= clock.now_ms()
@@ -131,6 +137,7 @@ def test_of_published_keys_those_for_another_use_are_passed_over(services):
         {**own, "n": "?"},
         {**own, "kty": "oct"},
     ]
-    others += [{**own, **curve}, {"kty": "RSA", "kid": "x"}, {}]
+    private = jwt.algorithms.RSAAlgorithm.to_jwk(keys.signing_key().private, as_dict=True)
+    others += [{**own, **curve}, {**own, **private}, {"kty": "RSA", "kid": "x"}, {}]
     for other in others:
         assert jwts.public_key(other) is None

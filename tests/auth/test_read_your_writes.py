@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from chalicelib.auth.authorizer import authenticate
 from tests.support.aws import Services
 from tests.support.client import Client
 from tests.support.faults import StaleReplica, injected
-from tests.support.people import PASSWORD, link_token, logged_in, signed_in
+from tests.support.people import PASSWORD, link_token, logged_in, signed_in, with_session
 from tests.support.queues import drain
 from tests.support.totp import URL, code_of
 
@@ -47,6 +48,15 @@ def test_a_new_password_and_address(client: Client, services: Services):
     assert client.post("/v1/auth/confirm-email", {"token": link_token(services, address)}).status == 200
     logged_in(client, address, OTHER)
     assert client.post("/v1/auth/login", {"email": ada.email, "password": OTHER}).status == 401
+
+
+def test_a_new_name_and_a_new_tenant(client: Client):
+    ada = with_session(client)
+    assert ada.client.patch("/v1/auth/me", {"name": "Ada King"}).json["name"] == "Ada King"
+    tenant = ada.client.post("/v1/tenants", {"name": "Acme"}).json["id"]
+    me = ada.client.get("/v1/auth/me").json
+    assert (me["name"], me["memberships"]) == ("Ada King", [{"tenant_id": tenant, "role": "owner"}])
+    assert list(authenticate(f"Bearer {ada.tokens['access_token']}").memberships) == [tenant]
 
 
 def test_a_second_factor(client: Client, services: Services):

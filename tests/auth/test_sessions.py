@@ -1,15 +1,19 @@
 """`/v1/auth/sessions`: seen and ended by their own user, and by nobody else."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from chalicelib.auth import session_store
 from chalicelib.auth.models import Device
 from chalicelib.core import ids
 from chalicelib.core.table import USERS
 from tests.support.answers import rows, without_request_id
 from tests.support.clocks import later
-from tests.support.people import claims_of, logged_in, signed_in
+from tests.support.faults import injected
+from tests.support.people import another_session, claims_of, logged_in, with_session
 from tests.support.queues import drain
 from tests.support.tenants import anonymous, new_key, new_tenant
 from tests.support.threads import at_once
@@ -19,7 +23,7 @@ URL = "/v1/auth/sessions"
 
 @pytest.fixture
 def ada(client, services):
-    return signed_in(client, services)
+    return with_session(client)
 
 
 def session_of(tokens) -> str:
@@ -37,7 +41,7 @@ class TestEveryOperation:
     def test_an_ended_session_does_none_even_while_the_authorizers_cache_remembers_it(
         self, client, ada, method, path, monkeypatch
     ):
-        other = logged_in(client, ada.email)
+        other = another_session(ada.user_id)
         from chalicelib.auth.authorizer import authenticate
 
         cached = authenticate(f"Bearer {ada.tokens['access_token']}")
@@ -49,6 +53,9 @@ class TestEveryOperation:
 
 class TestList:
     def test_it_shows_where_one_is_signed_in_newest_first(self, client, ada):
+        first = logged_in(client, ada.email)
+        ada.client.delete(f"{URL}/{session_of(ada.tokens)}")
+        ada = replace(ada, client=client.using(first["access_token"]), tokens=first)
         phone = client.using(User_Agent="Phone/1.0 \x00(x)")
         phone.source_ip = "2001:db8:1:2::7"
         tokens = logged_in(phone, ada.email)
@@ -76,9 +83,17 @@ class TestList:
         assert (after["user_agent"], after["network"]) == ("Other", "198.51.100.0/24")
 
     def test_it_shows_nobody_elses_and_none_that_ended(self, client, services, ada):
-        signed_in(client, services)
-        client.post("/v1/auth/logout", {"refresh_token": logged_in(client, ada.email)["refresh_token"]})
+        with_session(client)
+        client.post("/v1/auth/logout", {"refresh_token": another_session(ada.user_id)["refresh_token"]})
         assert [row["id"] for row in ada.client.get(URL).json["data"]] == [session_of(ada.tokens)]
+
+    def test_of_more_than_it_looks_through_it_shows_the_newest(self, ada, monkeypatch):
+        monkeypatch.setattr(session_store, "MAX_LISTED", 2)
+        newer = []
+        for seconds in (1, 2):
+            with later(seconds * 1000):
+                newer.append(session_of(another_session(ada.user_id)))
+        assert [row["id"] for row in ada.client.get(URL).json["data"]] == newer[::-1]
 
     def test_bad_input_is_refused(self, ada):
         assert ada.client.get(f"{URL}?limit=0&user=x").params == {"limit", "user"}
@@ -89,7 +104,7 @@ class TestList:
 
 class TestRevokeOne:
     def test_it_ends_another_session_and_only_that(self, client, ada):
-        other = logged_in(client, ada.email)
+        other = another_session(ada.user_id)
         assert ada.client.delete(f"{URL}/{session_of(other)}").status == 204
         assert client.using(other["access_token"]).get("/v1/auth/me").status == 401
         assert client.post("/v1/auth/refresh", {"refresh_token": other["refresh_token"]}).status == 401
@@ -104,28 +119,53 @@ class TestRevokeOne:
         assert ada.client.get("/v1/auth/me").status == 401
 
     def test_anothers_is_as_missing_as_one_that_is_not_there(self, client, services, ada):
-        bob = signed_in(client, services)
+        bob = with_session(client)
         found = [session_of(bob.tokens), ids.new("ses"), "nonsense"]
         refusals = {without_request_id(ada.client.delete(f"{URL}/{each}")) for each in found}
         assert [status for status, _ in refusals] == [404]
         assert bob.client.get("/v1/auth/me").status == 200
 
 
+class TestRefresh:
+    def test_of_a_session_that_never_was_it_is_possible_for_thirty_days(self, client, ada):
+        body = {"refresh_token": ada.tokens["refresh_token"]}
+        with later(30 * 86_400_000):
+            assert client.post("/v1/auth/refresh", body).code == "invalid_refresh_token"
+        with later(30 * 86_400_000 - 60_000):
+            assert client.post("/v1/auth/refresh", body).status == 200
+
+    def test_one_that_a_log_out_overtakes_does_not_bring_the_session_back(self, client, ada):
+        body = {"refresh_token": ada.tokens["refresh_token"]}
+        logged_out: list[int] = []
+
+        def log_out_first(service: str, operation: str, params: Any, proceed: Any) -> Any:
+            if operation == "update_item" and not logged_out:
+                logged_out.append(client.post("/v1/auth/logout", body).status)
+            return proceed()
+
+        with injected(log_out_first):
+            answer = client.post("/v1/auth/refresh", body)
+        assert logged_out == [204]
+        assert (answer.status, answer.code) == (401, "invalid_refresh_token")
+        assert session_store.list_sessions(ada.user_id) == []
+
+
 class TestRevokeOthers:
     def test_all_end_but_the_one_that_asks(self, client, services, ada):
-        others = [logged_in(client, ada.email) for _ in range(3)]
+        others = [another_session(ada.user_id) for _ in range(3)]
         assert ada.client.delete(URL).status == 204
         for tokens in others:
             assert client.using(tokens["access_token"]).get("/v1/auth/me").status == 401
             assert client.post("/v1/auth/refresh", {"refresh_token": tokens["refresh_token"]}).status == 401
         assert [row["current"] for row in ada.client.get(URL).json["data"]] == [True]
+        assert ada.client.delete(f"{URL}/{session_of(others[0])}").status == 404
         assert client.post("/v1/auth/refresh", {"refresh_token": ada.tokens["refresh_token"]}).status == 200
-        assert logged_in(client, ada.email)
+        assert another_session(ada.user_id)
         assert [row["ty"] for row in USERS.query(ada.user_id, prefix="e#").items] == ["user.sessions_revoked"]
         drain(services)
 
     def test_of_several_that_do_it_at_once_one_stays(self, client, ada):
-        clients = [ada.client, *(client.using(logged_in(client, ada.email)["access_token"]) for _ in range(7))]
+        clients = [ada.client, *(client.using(another_session(ada.user_id)["access_token"]) for _ in range(7))]
         waiting = iter(clients)
         answers = at_once(8, lambda: next(waiting).delete(URL))
         assert sorted(answer.status for answer in answers) == [204] + [401] * 7

@@ -10,13 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from chalicelib.auth import totp
+from chalicelib.auth import store, totp, two_factor
+from chalicelib.auth.models import InvalidTotpError
 from chalicelib.core import ratelimit
 from chalicelib.core.table import USERS
 from tests.support.client import Answer, Client
 from tests.support.clocks import later
+from tests.support.faults import injected
 from tests.support.operator import parley
-from tests.support.people import PASSWORD, link_token, logged_in, mails_to, signed_in
+from tests.support.people import PASSWORD, link_token, logged_in, mails_to, signed_in, with_session
 from tests.support.queues import drain
 from tests.support.tenants import anonymous, new_key, new_tenant
 from tests.support.threads import at_once
@@ -136,6 +138,14 @@ class TestVerify:
                 assert (answer.status, answer.code, answer.json["error"]["param"]) == (403, "wrong_code", "code")
         assert logged_in(client, person.email)
 
+    def test_a_repeated_key_switches_it_on_once_and_shows_no_codes_again(self, client):
+        person = with_session(client)
+        secret = person.client.post(URL, {"password": PASSWORD}).json["secret"]
+        body = {"code": code_of(secret)}
+        answers = [person.client.post(f"{URL}/verify", body, Idempotency_Key="k") for _ in range(2)]
+        assert [answer.status for answer in answers] == [200, 200]
+        assert answers[1].json == {"recovery_codes": None}
+
     def test_a_second_time_is_refused(self, ada):
         assert ada.client.post(f"{URL}/verify", {"code": code_of(ada.secret)}).code == "totp_enabled"
 
@@ -162,7 +172,7 @@ class TestLogIn:
             assert log_in(client, ada, code_of(ada.secret)).status == 200
             for steps in (0, -1):
                 answer = log_in(client, ada, code_of(ada.secret, steps))
-                assert (answer.status, answer.code) == (401, "invalid_totp")
+                assert (answer.status, answer.code, answer.json["error"]["param"]) == (401, "invalid_totp", "totp")
 
     def test_the_code_that_switched_it_on_is_used_up(self, client, ada):
         assert log_in(client, ada, code_of(ada.secret, -1)).code == "invalid_totp"
@@ -174,6 +184,21 @@ class TestLogIn:
         assert log_in(client, ada, ada.recovery_codes[4]).status == 200
         drain(services)
         assert "recovery code" in mails_to(services, ada.email)[-1]["Content"]["Simple"]["Subject"]["Data"]
+
+    def test_a_code_that_another_log_in_uses_meanwhile_is_none(self, ada):
+        before = store.find_user(ada.user_id)
+        assert before
+        for code in (ada.recovery_codes[0], code_of(ada.secret)):
+            two_factor.check(before, code)
+            with pytest.raises(InvalidTotpError):
+                two_factor.check(before, code)
+
+    def test_a_recovery_code_of_a_second_factor_that_is_off_meanwhile_is_none(self, ada):
+        before = store.find_user(ada.user_id)
+        assert before
+        two_factor.remove(ada.email)
+        with pytest.raises(InvalidTotpError):
+            two_factor.check(before, ada.recovery_codes[0])
 
     def test_all_ten_of_them_work(self, client, ada):
         assert {log_in(client, ada, code).status for code in ada.recovery_codes} == {200}
@@ -237,6 +262,20 @@ class TestDisable:
             answer = ada.client.send("DELETE", URL, {"password": PASSWORD, "code": each})
             assert (answer.status, answer.code, answer.json["error"]["param"]) == (403, "wrong_code", "code")
 
+    def test_a_code_that_a_log_in_uses_meanwhile_does_not(self, client, ada):
+        code = code_of(ada.secret)
+        entered: list[int] = []
+
+        def log_in_first(service: str, operation: str, params: Any, proceed: Any) -> Any:
+            if operation == "transact_write_items" and not entered:
+                entered.append(log_in(client, ada, code).status)
+            return proceed()
+
+        with injected(log_in_first):
+            answer = ada.client.send("DELETE", URL, {"password": PASSWORD, "code": code})
+        assert entered == [200]
+        assert (answer.status, answer.code) == (403, "wrong_code")
+
 
 class TestRecoveryCodes:
     def test_new_ones_end_the_old(self, client, ada):
@@ -263,6 +302,7 @@ class TestOperator:
         assert "no second factor" in parley("remove-totp", "--email", ada.email, "--yes", code=1).err
         assert "no account" in parley("remove-totp", "--email", "nobody@example.com", "--yes", code=1).err
         drain(services)
+        assert "no second factor" in mails_to(services, ada.email)[-1]["Content"]["Simple"]["Subject"]["Data"]
 
 
 def test_the_codes_are_those_of_the_standards_table():

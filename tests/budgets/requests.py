@@ -642,6 +642,7 @@ REQUESTS: dict[str, Prepare] = {
     "PATCH /v1/tenants/{tenant_id}": _as_owner("PATCH", "", {"name": "New"}),
     # Without the right word: others need the tenant. With it: in MORE.
     "DELETE /v1/tenants/{tenant_id}": _as_owner("DELETE", "", {"confirm": "another-slug"}),
+    "POST /v1/tenants/{tenant_id}/export": _as_owner("POST", "/export"),
     "GET /v1/tenants/{tenant_id}/members": _as_owner("GET", "/members"),
     "POST /v1/tenants/{tenant_id}/members": _invite,
     "PATCH /v1/tenants/{tenant_id}/members/{member_id}": _on_member("PATCH", {"role": "admin"}),

@@ -71,6 +71,7 @@ BUDGETS = {
     "PATCH /v1/tenants/{tenant_id}": "1 get, 1 send, 1 transact",
     "DELETE /v1/tenants/{tenant_id}": "1 batch_get, 1 get",
     "DELETE /v1/tenants/{tenant_id} (confirmed)": "1 batch_get, 1 get, 2 send, 1 transact",
+    "POST /v1/tenants/{tenant_id}/export": "1 batch_get, 1 get, 2 send, 1 transact",
     "GET /v1/tenants/{tenant_id}/members": "1 query",
     "POST /v1/tenants/{tenant_id}/members": "1 batch_get, 1 get, 1 query, 1 send, 1 transact, 2 update",
     "PATCH /v1/tenants/{tenant_id}/members/{member_id}": "2 batch_get, 1 send, 1 transact",

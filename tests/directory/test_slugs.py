@@ -1,5 +1,6 @@
 """A slug is one tenant's in all regions, also when the process dies, the home is down, or much happens at once."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from chalicelib.core.ids import new_ulid
 from chalicelib.directory import service, store
 from chalicelib.directory.models import SlugTakenError
 from chalicelib.directory.store import UNSETTLED_S
+from chalicelib.health import service as readiness
 from chalicelib.tenants import slugs
 from tests.support.chats import new_chat, new_site, unique
 from tests.support.client import Answer
@@ -215,6 +217,17 @@ class TestWithoutTheHome:
             assert new_chat(chat_site).visitor_id
             drain(services)
         assert site.owner.client.post(TENANTS, {"name": "Acme"}).status == 201
+
+    def test_each_question_without_an_answer_is_counted_for_the_alarm(self, directory, client, down, logged):
+        tenant, slug = new_tenant(), new_slug()
+        new_tenant(slug=slug)
+        with injected(down):
+            assert tenant.owner.client.patch(tenant.url, {"slug": new_slug()}).status == 503
+            readiness.forget()
+            assert client.get("/health/ready").json["checks"]["directory"]["status"] == "failed"
+        assert tenant.owner.client.patch(tenant.url, {"slug": slug}).status == 409  # an answer, if not the wished one
+        told = [json.loads(line) for line in logged if '"directory_failed"' in line]
+        assert [line["DirectoryFailed"] for line in told] == [1, 1]
 
     def test_a_tenant_made_a_moment_before_is_settled_when_it_is_back(self, directory, services, down):
         tenant = new_tenant(slug=(slug := new_slug()))

@@ -211,6 +211,8 @@ def tenants(client: Any, services: Any) -> None:
     for path in ("members", "invitations", "audit-log"):
         assert owner.get(f"{tenant.url}/{path}").status == 200
     owner.delete(f"/v1/api-keys/{key['id']}")
+    assert owner.post(f"{tenant.url}/export").status == 202
+    drain(services)
 
 
 def chats(services: Any) -> None:

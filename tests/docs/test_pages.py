@@ -100,7 +100,7 @@ def test_no_page_is_long():
         )  # a table is not read, but searched
 
     # One line a row; one section an alarm, or an operation, which is all that somebody comes for.
-    longer = {"data-model.md": 200, "runbooks.md": 300, "conversations.md": 180}
+    longer = {"data-model.md": 200, "runbooks.md": 400, "conversations.md": 180}
     assert [page.name for page in DOCS.glob("**/*.md") if lines(page) > longer.get(page.name, 160)] == []
     sections = re.split(r"^## ", (DOCS / "runbooks.md").read_text(), flags=re.MULTILINE)
     assert max(section.count("\n") for section in sections) <= 34

@@ -77,11 +77,15 @@ class TestList:
         messages = [each["data"] for each in own if each["type"] == "message.created"]
         assert messages == messages_of(tenant.owner.client, found)
 
-    def test_an_integrator_who_polls_while_shards_are_added_sees_everything_once(self, tenant):
+    @pytest.mark.parametrize("of_all", [True, False])
+    def test_an_integrator_who_polls_while_shards_are_added_sees_everything_once(self, tenant, of_all):
         client, seen, after = tenant.owner.client, [], ""
         # First what is read is raised, then what is written: in each deploy functions of before and after answer.
         old: dict[str, str] = {}
-        reading, done = {"INDEX_SHARDS_READ": "5"}, {"INDEX_SHARDS": "5", "INDEX_SHARDS_READ": "5"}
+        if of_all:
+            reading, done = {"INDEX_SHARDS_READ": "5"}, {"INDEX_SHARDS": "5", "INDEX_SHARDS_READ": "5"}
+        else:
+            reading, done = ({"TENANT_INDEX_SHARDS": f"tn_x=9/9 {tenant.id}={both}"} for both in ("1/5", "5/5"))
         deploys = ((old, old), (reading, old), (reading, done), (done, done))
         for number, (reader, writer) in enumerate(deploys):
             with later(number * 60_000), changed(**writer):
@@ -92,8 +96,10 @@ class TestList:
                 assert [each["type"] for each in page].count("visitor.created") == 6
                 seen += page
                 after = seen[-1]["id"]
-        with later(300_000), changed(INDEX_SHARDS="5"):
+        with later(300_000), changed(**done):
             assert seen == rows(client, f"{URL}?order=asc&limit=100")
+        with later(300_000):
+            assert len(rows(client, f"{URL}?limit=100")) < len(seen), "the entries were in one partition all the time"
 
     def test_what_changed_is_told_with_who_did_it(self, tenant, chat):
         found = happen(tenant, chat)

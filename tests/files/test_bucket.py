@@ -80,6 +80,7 @@ class TestObjects:
         assert stored.size == 10
         assert s3_gateway.read(stored, 2, 3) == b"234"
         assert s3_gateway.read(stored, 0, 1000) == DATA
+        assert s3_gateway.read_whole("incoming/a") == b"exchanged!"
         s3_gateway.copy(stored, "files/T/a/1", "image/png")
         copied = s3_gateway.find("files/T/a/1")
         assert copied is not None
@@ -107,6 +108,15 @@ class TestObjects:
         assert s3_gateway.read(stored, len(first) - 1, 10) == b"alast"
         assert not s3_gateway.put_part(key, upload, 1, first)
         assert not s3_gateway.join_parts(key, upload)
+
+
+def test_an_object_may_have_more_parts_than_one_list_of_them(services, monkeypatch):
+    monkeypatch.setattr("tests.support.objects.LEAST_PART", 1)
+    upload = s3_gateway.begin_parts(key := "exports/T/job_1/acme.ndjson.gz", "application/gzip")
+    for number in range(1, 2002):
+        assert s3_gateway.put_part(key, upload, number, b"%d " % number)
+    assert s3_gateway.join_parts(key, upload)
+    assert services.objects.data(key).split() == [b"%d" % number for number in range(1, 2002)]
 
 
 def post(url: str, fields: dict[str, str], data: bytes) -> int:

@@ -7,7 +7,7 @@ import pytest
 import app as product
 from chalicelib.core import aws, keyring
 from chalicelib.core.table import GUARDS, tenant_rows
-from chalicelib.health import canary
+from chalicelib.health import canary, service
 from chalicelib.tenants import canary as nest
 from tests.support.permissions import running
 from tests.support.queues import drain, take
@@ -21,6 +21,7 @@ from tests.support.tenants import new_tenant
 @pytest.fixture
 def site(services):
     """The stack on a real port, as the canary's own public address."""
+    service.forget()  # what another test was told a moment ago
     with serving(product.app, {}) as url, changed(API_URL=url, CANARY="on"):
         yield url
 
@@ -90,13 +91,15 @@ def test_what_a_failed_run_left_the_next_one_removes(site, fly, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("operation", "step"), [("transact_write_items", "send"), ("query", "widget"), ("get_secret_value", "prepare")]
+    ("operation", "step"),
+    [("transact_write_items", "send"), ("query", "widget"), ("get_secret_value", "prepare"), ("head_bucket", "ready")],
 )
 def test_it_names_the_step_that_failed(site, fly, logged, operation, step):
     assert fly()
     logged.clear()
     aws.interceptors.append(failing(operation))
     keyring._cached = None
+    service.forget()
     assert not canary.run(pause=lambda _seconds: None)
     assert metrics_of(logged)["CanaryFailed"] == 1
     assert f'"step":"{step}"' in logged[-1]

@@ -44,6 +44,13 @@ def stray(monkeypatch):
     service.run_in_stages("test.stray", write)
 
 
+def refuse_sessions(service, operation, params, proceed):
+    """What AWS says where the role trusts nobody."""
+    if service == "sts":
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, operation)
+    return proceed()
+
+
 def start(tenant, into):
     job, writes = service.starting(tenant.id, "test.stray", {"into": into.id}, ACTOR)
     transact(writes)
@@ -133,21 +140,30 @@ class TestSession:
         assert signed == [True]
 
     def test_without_one_the_job_waits(self, services, stray, sessions):
-        def refuse(service, operation, params, proceed):
-            if service == "sts":
-                raise ClientError({"Error": {"Code": "AccessDenied"}}, operation)
-            return proceed()
-
         own = new_tenant()
         drain(services)
         start(own, own)
         bodies = take(services, "events")
-        aws.interceptors.append(refuse)
+        aws.interceptors.append(refuse_sessions)
         assert deliver(app.dispatch_events, bodies) == bodies
-        aws.interceptors.remove(refuse)
+        aws.interceptors.remove(refuse_sessions)
         assert fence.tenant() == ""
         assert deliver(app.dispatch_events, bodies) == []
         assert written(own)
+
+    def test_the_steps_that_a_request_takes_have_one_too_and_without_one_a_queue_takes_them(self, services, sessions):
+        owner = new_tenant().owner
+        tag = owner.client.post("/v1/tags", {"name": "spam"}).json
+        aws.interceptors.append(refuse_sessions)
+        waiting = owner.client.patch(f"/v1/tags/{tag['id']}", {"name": "junk"})
+        assert (waiting.status, sessions, waiting.json["job_id"] is None) == (200, [], False)
+        aws.interceptors.remove(refuse_sessions)
+        drain(services)
+        assert owner.client.get(f"/v1/tags/{tag['id']}").json["job_id"] is None
+        (asked,) = sessions
+        fence._clients.clear()
+        assert owner.client.patch(f"/v1/tags/{tag['id']}", {"name": "trash"}).json["job_id"] is None
+        assert sessions == [asked, asked]
 
     def test_old_ones_are_let_go(self, sessions):
         for number in range(fence._KEPT + 5):

@@ -30,6 +30,7 @@ _EXCEPTIONS = {
     "GET /v1/tenants/{tenant_id}/audit-log": "admin",
     "DELETE /v1/conversations/{conversation_id}": "admin",
     "DELETE /v1/tenants/{tenant_id}": "owner",
+    "POST /v1/tenants/{tenant_id}/export": "owner",
     "POST /v1/contacts/import": "admin",
     "POST /v1/contacts/export": "admin",
     "GET /v1/tenants": NOBODY,
@@ -61,8 +62,11 @@ PUBLIC = re.compile(
 # A user's own account, in no tenant: each sees and changes nothing but their own.
 ACCOUNT = re.compile(r"[A-Z]+ /v1/auth/(me|sessions|change-|totp).*")
 CONFIRMED = re.compile(r"[A-Z]+ /v1/auth/(change-|totp).*")  # these ask for the password or a code as well
-# About somebody, which a key is not, or the end of all: the decorator gives no scope.
-NO_KEYS = {"GET /v1/tenants", "POST /v1/tenants", "DELETE /v1/tenants/{tenant_id}"}
+# About somebody, which a key is not, or about all that there is: the decorator gives no scope.
+NO_KEYS = {
+    *("GET /v1/tenants", "POST /v1/tenants"),
+    *("DELETE /v1/tenants/{tenant_id}", "POST /v1/tenants/{tenant_id}/export"),
+}
 LIVE_ONLY = re.compile(
     r"[A-Z]+ /v1/(tenants|api-keys|billing)(/.*)?"
 )  # the tenant itself, of which there is no test copy

@@ -43,6 +43,7 @@ EMAIL, PASSWORD = "ana@example.com", "correct horse battery"
 SITE = {"Origin": "https://www.example.com"}
 SECONDS = 60
 TABLE = "parley-prod-main"
+API_ID = "parley"
 
 
 @dataclass
@@ -54,14 +55,18 @@ class Cloud:
     stripe: StripeDouble
 
     @property
+    def api_url(self) -> str:
+        """The API's public address: the emulator takes the API's id from us, so that it is known before the deploy."""
+        return f"{self.endpoint}/_aws/execute-api/{API_ID}/api"
+
+    @property
     def folder(self) -> Path:
         return self.dist / "eu1-prod"
 
     def run(self, command: str, *options: str, answers: tuple[str, ...] = ()) -> int:
         """Run the operator's command, with what they type."""
         typed = iter(answers)
-        url = f"{self.endpoint}/_aws/execute-api/{{RestAPIId}}/api"
-        more = ["--dist", str(self.dist), "--smoke-url", url, "--emulated", *options]
+        more = ["--dist", str(self.dist), "--smoke-url", self.api_url, "--emulated", *options]
         return deploy.main([command, "--region", "eu1", *more], lambda _question: next(typed))
 
     def client(self, service: str) -> Any:
@@ -75,6 +80,14 @@ class Cloud:
         pages = self.client("lambda").get_paginator("list_functions").paginate()
         return [each["FunctionName"] for page in pages for each in page["Functions"]]
 
+    def function(self, logical_id: str) -> str:
+        (name,) = [each for each in self.functions() if f"-{logical_id}-" in each]
+        return name
+
+    def arn(self, function: str) -> str:
+        found: str = self.client("lambda").get_function_configuration(FunctionName=function)["FunctionArn"]
+        return found
+
     def settings(self, function: str) -> dict[str, str]:
         found = self.client("lambda").get_function_configuration(FunctionName=function)
         variables: dict[str, str] = found["Environment"]["Variables"]
@@ -85,7 +98,7 @@ class Cloud:
         return Stack("parley-prod-app", "eu-central-1").outputs()
 
     def call(self, method: str, path: str, body: object = None, token: str = "", **headers: str) -> Json:
-        url = f"{self.endpoint}/_aws/execute-api/{self.outputs['RestAPIId']}/api{path}"
+        url = f"{self.api_url}{path}"
         sent = {"Content-Type": "application/json", **headers}
         if token:
             sent["Authorization"] = f"Bearer {token}"
@@ -97,6 +110,19 @@ class Cloud:
                 return found
         except urllib.error.HTTPError as exc:
             raise AssertionError(f"{method} {path}: {exc.code} {exc.read().decode()}") from exc
+
+    def is_ready(self) -> bool:
+        try:
+            return bool(self.call("GET", "/health/ready")["status"] == "ok")
+        except AssertionError:
+            return False
+
+    def rows_kept(self) -> int:
+        """Count the table's rows without the canary's, which deletes what it made, in jobs that may still run."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=TABLE, ConsistentRead=True)
+        found = [row for page in pages for row in page["Items"]]
+        canary = {row["tenant"]["S"] for row in found if row["pk"]["S"].endswith("slug#-canary-eu1")}
+        return sum(not row["pk"]["S"].startswith(tuple(canary)) for row in found)
 
     def log_in(self) -> str:
         """Return the access token of the one who has registered."""
@@ -152,16 +178,19 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             if resource["Type"] == "AWS::Lambda::Function":
                 here = {"PARLEY_ALLOW_LOOPBACK_WEBHOOKS": "1", "PARLEY_STRIPE_API_URL": stripe.url}
                 resource["Properties"]["Environment"]["Variables"] |= here
+        # And what a domain would do: an address of the API that is known before it is made.
+        template["Resources"]["RestAPI"]["Properties"]["Tags"] = [{"Key": "ms-custom-id", "Value": API_ID}]
+        del template["Parameters"]["ApiUrl"]["AllowedPattern"]  # which wants https
         (folder / "app.yaml").write_text(json.dumps(template))  # which is YAML, too, and read ten times as quickly
         # There are no pages yet, so these stand for what web/*/dist will have.
         for name in ("widget/widget.js", "inbox/index.html", "inbox/assets/index-B7x9kQ2a.js"):
             (folder / WEB / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / WEB / name).write_text(f"// {name}\n")
         parameters = folder / "app.parameters.json"
-        more = {"Billing": "stripe", "Web": "on", "AlarmEmail": "ops@example.com"}
+        found = Cloud(engine.endpoint, work / "dist", stripe.double)
+        more = {"Billing": "stripe", "Web": "on", "AlarmEmail": "ops@example.com", "ApiUrl": found.api_url}
         parameters.write_text(json.dumps(json.loads(parameters.read_text()) | more))
         wait_for_ministack(engine)
-        found = Cloud(engine.endpoint, work / "dist", stripe.double)
         found.client("sesv2").create_email_identity(EmailIdentity="no-reply@example.com")
         yield found
         engine.stop()
@@ -212,7 +241,7 @@ def test_what_a_first_deploy_left_when_it_failed_is_deleted_by_the_next(cloud: C
 def test_all_stacks_come_up_and_the_api_is_ready(deployed: Cloud) -> None:
     names = ("parley-prod-directory", "parley-prod-data", "parley-prod-app")
     assert deployed.statuses() == dict.fromkeys(names, "CREATE_COMPLETE")
-    assert deployed.call("GET", "/health/ready")["status"] == "ok"
+    awaited(deployed.is_ready)
 
 
 def test_the_pages_are_in_their_bucket_with_what_browsers_need_to_know(deployed: Cloud) -> None:
@@ -234,6 +263,22 @@ def test_there_are_alarms_and_somebody_to_tell(deployed: Cloud) -> None:
     topic = deployed.client("sns").list_subscriptions_by_topic(TopicArn=deployed.outputs["AlarmTopicArn"])
     assert [each["Endpoint"] for each in topic["Subscriptions"]] == ["ops@example.com"]
     assert deployed.client("cloudwatch").get_dashboard(DashboardName="parley-prod")["DashboardBody"]
+
+
+def test_every_schedule_may_call_its_function_and_has_an_alarm_that_looks_at_it(deployed: Cloud) -> None:
+    """So that nobody has to wait for a day, nor a minute, here."""
+    pages = deployed.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix="parley-prod-sched")
+    watched = {alarm["Dimensions"][0]["Value"] for page in pages for alarm in page["MetricAlarms"]}
+    rules = deployed.client("events").list_rules(NamePrefix="parley-prod-app-")["Rules"]
+    called = {}
+    for rule in rules:
+        (target,) = deployed.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        called[name := target["Arn"].rpartition(":")[2]] = rule
+        policy = json.loads(deployed.client("lambda").get_policy(FunctionName=name)["Policy"])
+        allowed = [each["Condition"]["ArnLike"]["AWS:SourceArn"] for each in policy["Statement"]]
+        assert (rule["State"], allowed) == ("ENABLED", [rule["Arn"]]), name
+    assert called.keys() - watched == {deployed.function("RunCanary")}  # which has alarms of its own
+    assert watched < called.keys()
 
 
 def test_a_new_stack_is_asked_at_the_address_it_has_before_any_domain(deployed: Cloud) -> None:
@@ -265,8 +310,9 @@ def test_the_readmes_conversation_and_a_webhook_go_through_the_deployed_stacks(d
 
 
 def test_a_job_has_a_session_of_its_role_and_comes_to_its_end(deployed: Cloud) -> None:
-    (name,) = [each for each in deployed.functions() if "-DispatchEvents-" in each]
-    assert deployed.settings(name)["PARLEY_JOBS_ROLE"].endswith(":role/parley-prod-eu-central-1-jobs")
+    assert deployed.settings(deployed.function("DispatchEvents"))["PARLEY_JOBS_ROLE"].endswith(
+        ":role/parley-prod-eu-central-1-jobs"
+    )
     user = deployed.log_in()
     job = deployed.call("POST", "/v1/contacts/export", {}, user)["id"]
     awaited(lambda: deployed.call("GET", f"/v1/jobs/{job}", None, user)["status"] == "completed")
@@ -277,8 +323,7 @@ def test_who_pays_at_stripe_has_the_plan_as_soon_as_its_hooks_have_come(deployed
     deployed.client("secretsmanager").put_secret_value(SecretId="parley-prod-stripe", SecretString=json.dumps(keys))
     command = [sys.executable, "-m", "parley", "billing", "plans", "--region", "eu1"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    url = f"{deployed.endpoint}/_aws/execute-api/{deployed.outputs['RestAPIId']}/api/hooks/stripe"
-    listen(deployed.stripe.account, url, "whsec_deployed")
+    listen(deployed.stripe.account, f"{deployed.api_url}/hooks/stripe", "whsec_deployed")
     user = deployed.log_in()
     pages = {"success_url": "https://www.example.com/done", "cancel_url": "https://www.example.com/"}
     page = deployed.call("POST", "/v1/billing/checkout", {"plan": "starter", **pages}, user)["url"]
@@ -294,13 +339,69 @@ def test_who_pays_at_stripe_has_the_plan_as_soon_as_its_hooks_have_come(deployed
     awaited(lambda: plan() == "starter")  # billing queue, its function, Stripe
 
 
+def run_canary(cloud: Cloud) -> Json:
+    """Run the canary as its schedule does, and return the numbers that CloudWatch reads in what it logs of it."""
+    name, logs = cloud.function("RunCanary"), cloud.client("logs")
+    (rule,) = cloud.client("events").list_rule_names_by_target(TargetArn=cloud.arn(name))["RuleNames"]
+    event = json.loads((ROOT / "tests" / "events" / "recorded" / "run_canary.json").read_text())
+    event["resources"] = [cloud.client("events").describe_rule(Name=rule)["Arn"]]
+    began = round(time.time() * 1000)
+    answer = cloud.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+    assert answer["Payload"].read() == b"null"
+    assert "FunctionError" not in answer
+
+    def told() -> list[Json]:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern='"CanaryMs"', startTime=began)
+        return [json.loads(each["message"]) for each in found["events"]]
+
+    line: Json = awaited(told)[-1]
+    return line
+
+
+def count(cloud: Cloud, line: Json) -> None:
+    """Do CloudWatch's part, which the emulator leaves out: make metrics of a line in the embedded metric format."""
+    (about,) = line["_aws"]["CloudWatchMetrics"]
+    (names,) = about["Dimensions"]
+    dimensions = [{"Name": name, "Value": line[name]} for name in names]
+    numbers = [{"MetricName": m["Name"], "Value": line[m["Name"]], "Dimensions": dimensions} for m in about["Metrics"]]
+    cloud.client("cloudwatch").put_metric_data(Namespace=about["Namespace"], MetricData=numbers)
+
+
+def test_the_canary_of_the_deployed_stack_goes_around_and_its_alarm_hears_when_it_cannot(deployed: Cloud) -> None:
+    cloudwatch = deployed.client("cloudwatch")
+
+    def alarm() -> Json:
+        (found,) = cloudwatch.describe_alarms(AlarmNames=["parley-prod-canary-failed"])["MetricAlarms"]
+        return dict(found)
+
+    def success() -> Json:
+        return line if (line := run_canary(deployed))["CanaryFailed"] == 0 else {}
+
+    awaited(deployed.is_ready)  # at first it may be slower than anybody waits for
+    lines = [awaited(success) for _ in range(2)]  # the second time it finds what the first has left
+    assert {line["message"] for line in lines} == {"canary"}
+    count(deployed, lines[0])
+    watched = alarm()
+    (dimension,) = watched["Dimensions"]
+    assert lines[0][dimension["Name"]] == dimension["Value"]  # the emulator takes any for the alarm's
+    assert (watched["Namespace"], watched["MetricName"], watched["StateValue"]) == ("Parley", "CanaryFailed", "OK")
+
+    api = {"FunctionName": deployed.outputs["APIHandlerName"]}
+    deployed.client("lambda").put_function_concurrency(**api, ReservedConcurrentExecutions=0)
+    line = run_canary(deployed)
+    deployed.client("lambda").delete_function_concurrency(**api)
+    assert (line["message"], line["step"], line["CanaryFailed"]) == ("canary_failed", "ready", 1), line
+    count(deployed, line)
+    assert alarm()["StateValue"] == "ALARM"
+
+
 def test_nothing_new_is_no_change(deployed: Cloud, capsys: Any) -> None:
     assert deployed.run("diff") == 0
     assert capsys.readouterr().out.count("no changes") == 3
 
 
 def test_an_index_that_is_added_keeps_the_data(deployed: Cloud) -> None:
-    count = deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"]
+    count = deployed.rows_kept()
     assert count > 0
     template = yaml.safe_load(dump(load(deployed.folder / "stateful.yaml")))
     table = template["Resources"]["Table"]["Properties"]
@@ -313,7 +414,7 @@ def test_an_index_that_is_added_keeps_the_data(deployed: Cloud) -> None:
     assert deployed.run("deploy", "--yes") == 0
     indexes = deployed.client("dynamodb").describe_table(TableName=TABLE)["Table"]["GlobalSecondaryIndexes"]
     assert "extra" in {index["IndexName"] for index in indexes}
-    assert deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"] >= count
+    assert deployed.rows_kept() >= count
 
 
 def test_an_update_that_fails_is_told_and_undone_and_ends_the_deploy(deployed: Cloud, capsys: Any) -> None:
@@ -357,17 +458,17 @@ def test_a_failing_smoke_test_takes_the_application_back(
     monkeypatch.setattr(smoke, "failures", broken)
     assert deployed.run("deploy", "--yes", "--smoke-url", "") == 1
     (deployed.folder / "app.yaml").write_text(before)
-    assert (met, timeout()) == ([("https://api.eu1.example.com", 27)], 28)
+    assert (met, timeout()) == ([(deployed.api_url, 27)], 28)
     assert "it is broken" in capsys.readouterr().err
-    assert deployed.call("GET", "/health/ready")["status"] == "ok"
+    awaited(deployed.is_ready)
 
 
 def test_the_data_is_not_touched_without_its_typed_name_and_stays_even_then(deployed: Cloud) -> None:
-    count = deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"]
+    count = deployed.rows_kept()
     assert deployed.run("destroy", answers=("no",)) == 1
     assert deployed.statuses()["parley-prod-app"].endswith("_COMPLETE")
     assert deployed.run("destroy", "--data", answers=("yes", "prod")) == 1
     assert set(deployed.statuses()) == {"parley-prod-directory", "parley-prod-data"}
     assert deployed.run("destroy", "--data", answers=("yes", "eu1-prod")) == 0
     assert set(deployed.statuses()) == {"parley-prod-directory"}  # the other regions' as well
-    assert deployed.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"] == count
+    assert deployed.rows_kept() == count

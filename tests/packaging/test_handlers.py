@@ -72,6 +72,7 @@ class Lambda:
             "PARLEY_SIGNUP": "open",
             "PARLEY_INDEX_SHARDS": "1",
             "PARLEY_INDEX_SHARDS_READ": "1",
+            "PARLEY_TENANT_INDEX_SHARDS": "",
             "PARLEY_COGNITO_ISSUER": "",
             "PARLEY_COGNITO_CLIENT_IDS": "",
             "PARLEY_REST_API_ID": "a1b2c3d4e5",

@@ -38,6 +38,7 @@ from tests.support.schedules import tick
 from tests.support.serving import serving
 from tests.support.settings import changed
 from tests.support.stripe import Till
+from tests.support.tags import TAGS, new_tag
 from tests.support.tenants import new_tenant
 
 pytestmark = pytest.mark.xdist_group("data-model")  # the scenario runs there anyway
@@ -66,6 +67,8 @@ def calls(scenario, client, services, monkeypatch):  # noqa: F811 - asked for it
     for filters in ({"status": "open"}, {"status": "open", "assigned_to": "unassigned"}, {"assigned_to": "me"}):
         owner.post("/v1/conversations/bulk", {"filter": filters, "set": {"priority": "low"}})
     with changed(JOBS_ROLE="arn:aws:iam::123456789012:role/parley-test--jobs"):
+        other = new_tenant().owner.client
+        other.patch(f"{TAGS}/{new_tag(other)['id']}", {"name": "renamed"})
         drain(services)
     slugs_in_a_directory(services)
     an_export_that_nobody_knows_to_be_complete(owner, services)
@@ -179,7 +182,7 @@ def test_each_function_takes_from_the_queue_it_is_mapped_to_and_from_no_other(fu
 def test_the_template_has_exactly_these_policies(template):
     roles = {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
     for function in permissions.FUNCTIONS:
-        role = roles["".join(part.capitalize() for part in function.split("_")) + "Role"]
+        role = roles[permissions.role_of(function)]
         (policy,) = role["Policies"]
         assert policy["PolicyDocument"] == json.loads(json.dumps(permissions.policy(function)))
     assert roles.pop("JobsRole") == json.loads(json.dumps(permissions.jobs_role()["Properties"]))
@@ -187,12 +190,19 @@ def test_the_template_has_exactly_these_policies(template):
 
 
 @pytest.mark.packaging
-def test_the_function_that_runs_jobs_and_no_other_may_fence_them(template):
-    roles = [name for name, grants in permissions.FUNCTIONS.items() if permissions.FENCE_JOBS in grants]
-    named = template["Resources"]["DispatchEvents"]["Properties"]["Environment"]["Variables"]["PARLEY_JOBS_ROLE"]
-    assert (roles, named) == (["dispatch_events"], {"Fn::GetAtt": ["JobsRole", "Arn"]})
-    (trusted,) = template["Resources"]["JobsRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert trusted["Principal"] == {"AWS": {"Fn::GetAtt": ["DispatchEventsRole", "Arn"]}}
+def test_the_functions_that_take_steps_of_jobs_and_no_others_may_fence_them(template):
+    resources = template["Resources"]
+    roles = {name for name, grants in permissions.FUNCTIONS.items() if permissions.FENCE_JOBS in grants}
+    named = {
+        name: variables["PARLEY_JOBS_ROLE"]
+        for name, each in resources.items()
+        if "PARLEY_JOBS_ROLE" in (variables := each["Properties"].get("Environment", {}).get("Variables", {}))
+    }
+    assert roles == {"api_handler", "dispatch_events"}
+    assert named == {key: {"Fn::GetAtt": ["JobsRole", "Arn"]} for key in ("APIHandler", "DispatchEvents")}
+    (trusted,) = resources["JobsRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    trusted_roles = {role["Fn::GetAtt"][0] for role in trusted["Principal"]["AWS"]}
+    assert trusted_roles == {"ApiHandlerRole", "DispatchEventsRole"} <= resources.keys()
     (resource,) = next(
         statement["Resource"]
         for statement in permissions.policy("dispatch_events")["Statement"]

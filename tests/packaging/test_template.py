@@ -108,6 +108,16 @@ def test_every_queue_mapping_reports_partial_failures_and_waits_six_timeouts(fun
     assert seen >= 2
 
 
+def test_what_sends_to_its_own_queue_may_do_so_more_than_sixteen_times(
+    functions: Functions, translated: Template
+) -> None:
+    """Lambda drops the seventeenth message of such a chain unless it is told not to."""
+    chains = {name for name, f in functions.items() if f.get("RecursiveLoop") == "Allow"}
+    assert chains == {"DeliverWebhooks", "DispatchEvents", "Remind"}
+    for name in chains:
+        assert translated["Resources"][name]["Properties"]["RecursiveLoop"] == "Allow"
+
+
 def test_every_queue_is_consumed_and_has_dead_letters_that_are_kept_for_two_weeks(functions: Functions) -> None:
     found = {n: r["Properties"] for n, r in load(STATEFUL)["Resources"].items() if r["Type"] == "AWS::SQS::Queue"}
     dead = {

@@ -6,7 +6,7 @@ from chalicelib.contacts import store as contacts_store
 from chalicelib.contacts.models import Contact
 from chalicelib.conversations import store
 from chalicelib.conversations.models import Cold, Conversation, Hot
-from chalicelib.core import clock, ids
+from chalicelib.core import clock, ids, shards
 from chalicelib.core.config import settings
 from chalicelib.core.items import to_attributes
 from chalicelib.core.table import Key, tenant_rows
@@ -26,7 +26,7 @@ def fill(tenant_id: str, conversations: int, others: int) -> None:
         visitor_id = ids.new("vis")
         now = clock.now_ms() - _OLD_MS
         visitor = {"id": visitor_id, "wgt": ids.new("wgt"), "fs": now, "ls": now, "pos": 0, "dpos": 0}
-        shard = outbox.shard_of(visitor_id)
+        shard = shards.of(rows.scope, visitor_id)
         items.append(_at(rows.key(visitor_id, "meta"), visitor | _place("a", rows.scope, f"vis#{shard}", visitor_id)))
         event = {"pos": number, "ty": "contact.created", "at": now, "by": {"type": "system"}, "d": "{}"}
         items.append(_at(rows.key("filler", outbox.event_key(number)), event | outbox.log_entry(rows, "filler")))

@@ -52,7 +52,9 @@ class Bucket:
             raise _error("404", "HeadObject")
         return {"VersionId": version, "ContentLength": len(data)}
 
-    def _get_object(self, Key: str, VersionId: str, Range: str) -> Params:  # noqa: N803
+    def _get_object(self, Key: str, VersionId: str = "", Range: str = "") -> Params:  # noqa: N803
+        if not VersionId:
+            return {"Body": io.BytesIO(self._of(Key, self._head_object(Key)["VersionId"]))}
         first, last = map(int, re.findall(r"\d+", Range))
         data = self._of(Key, VersionId)
         return {"Body": io.BytesIO(data[first : last + 1]), "ContentRange": f"bytes {first}-{last}/{len(data)}"}
@@ -69,9 +71,12 @@ class Bucket:
         self._upload(Key, UploadId)[1][PartNumber] = Body
         return {"ETag": _etag(Body)}
 
-    def _list_parts(self, Key: str, UploadId: str) -> Params:  # noqa: N803
-        parts = sorted(self._upload(Key, UploadId)[1].items())
-        return {"Parts": [{"PartNumber": number, "ETag": _etag(data)} for number, data in parts]}
+    def _list_parts(self, Key: str, UploadId: str, PartNumberMarker: int = 0) -> Params:  # noqa: N803
+        parts = sorted(each for each in self._upload(Key, UploadId)[1].items() if each[0] > PartNumberMarker)
+        return {
+            "Parts": [{"PartNumber": number, "ETag": _etag(data)} for number, data in parts[:1000]],
+            "IsTruncated": len(parts) > 1000,
+        }
 
     def _complete_multipart_upload(self, Key: str, UploadId: str, MultipartUpload: Params) -> Params:  # noqa: N803
         content_type, parts = self._upload(Key, UploadId)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jwt
@@ -85,3 +86,33 @@ def signed_in(client: Client, services: Services) -> Person:
     user_id = verified(client, services, email)
     tokens = logged_in(client, email)
     return Person(client.using(tokens["access_token"]), email, PASSWORD, user_id, tokens)
+
+
+def with_session(client: Client, name: str | None = "Ada Lovelace") -> Person:
+    """Return a new person with a session, without the mails and the hashing on the way there."""
+    from chalicelib.auth import store
+    from chalicelib.auth.models import User
+    from chalicelib.core import clock, regions, table
+    from chalicelib.tenants import service as tenants
+
+    user = User(regions.new_id("usr"), new_email(), name, _password_hash(), 1, clock.now_ms())
+    table.transact([*store.creating_user(user), tenants.new_person_write(user.id, user.email, user.name)])
+    tokens = another_session(user.id)
+    return Person(client.using(tokens["access_token"]), user.email, PASSWORD, user.id, tokens)
+
+
+@cache
+def _password_hash() -> str:
+    from chalicelib.auth import passwords
+
+    return passwords.hashed(PASSWORD)
+
+
+def another_session(user_id: str) -> dict[str, Any]:
+    """Return the tokens of one more session."""
+    from chalicelib.auth import sessions, store
+
+    user = store.find_user(user_id)
+    assert user
+    tokens: dict[str, Any] = sessions.start(user).model_dump(mode="json")
+    return tokens

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from chalicelib.core import clock
 from tests.support.aws import Services
 from tests.support.client import Client
-from tests.support.people import PASSWORD, signed_in
+from tests.support.people import PASSWORD, with_session
 
 URL = "/v1/auth/totp"
 STEP_MS = 30_000
@@ -35,8 +35,8 @@ class Guarded:
 
 
 def with_totp(client: Client, services: Services) -> Guarded:
-    """Sign somebody up and switch their second factor on, with the code of the step before this one."""
-    person = signed_in(client, services)
+    """Switch the second factor of somebody new on, with the code of the step before this one."""
+    person = with_session(client)
     secret: str = person.client.post(URL, {"password": PASSWORD}).json["secret"]
     answer = person.client.post(f"{URL}/verify", {"code": code_of(secret, -1)})
     assert answer.status == 200, answer.text

@@ -106,8 +106,9 @@ class TestTeams:
         assert owner.patch(url, {"add_members": [kim, ana]}).json["members"] == [ana, kim]
         assert owner.patch(url, {"remove_members": [ana, ids.new("usr")]}).json["members"] == [kim]
         stranger = new_tenant().owner.user_id
-        refused = owner.patch(url, {"add_members": [stranger]})
-        assert (refused.status, refused.code) == (422, "not_a_member")
+        for param in ("add_members", "members"):
+            refused = owner.patch(url, {param: [stranger]})
+            assert (refused.status, refused.code, refused.json["error"]["param"]) == (422, "not_a_member", param)
 
     def test_mine_are_those_that_i_am_in(self, tenant, owner):
         agent = new_member(tenant, "agent")

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from chalicelib.core import ids
+from tests.support.answers import rows
 from tests.support.aws import Services
+from tests.support.canned_responses import new_canned_response
 from tests.support.client import Answer
 from tests.support.tenants import anonymous, new_key, new_member, new_tenant, new_user
 
@@ -275,6 +277,19 @@ class TestAuditLog:
         assert (updated["changes"], updated["previous"]) == ({"name": "After"}, {"name": "Before"})
         assert changed["target"] == {"type": "member", "id": agent.user_id}
         assert (changed["changes"], changed["previous"]) == ({"role": "admin"}, {"role": "agent"})
+
+    def test_a_page_that_is_too_large_for_one_query_ends_short_and_leaves_nothing_out(self):
+        """Each change of such a text is an entry of some 60 kB, and a query ends at 1 MB."""
+        tenant = new_tenant()
+        owner = tenant.owner.client
+        response = new_canned_response(owner)["id"]
+        for number in range(20):
+            text = f"{number}{'語' * 9_990}"
+            assert owner.patch(f"/v1/canned-responses/{response}", {"content": text}).status == 200
+        found = rows(owner, f"{tenant.url}/audit-log?limit=100")
+        texts = [row["changes"]["content"] for row in found if row["action"] == "canned_response.updated"]
+        assert [text.rstrip("語") for text in texts] == [str(number) for number in range(19, -1, -1)]
+        assert found[-1]["action"] == "tenant.created"
 
     def test_pages_meet_without_gap_by_cursor_and_by_offset(self):
         tenant = new_tenant()
