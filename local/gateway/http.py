@@ -8,6 +8,7 @@ from local.context import LambdaContext
 from local.gateway.answers import Answer, Malformed, from_function, not_ready, preflight, refusal
 from local.gateway.authorizer import CachedAuthorizer, Refused
 from local.gateway.events import Api, BinaryTypes, Incoming, proxy_event
+from local.gateway.models import build_models
 from local.gateway.routes import Resource, RouteTable
 from local.gateway.sockets import Sockets
 from local.gateway.workers import Workers
@@ -42,6 +43,7 @@ class Gateway:
         self._binary = BinaryTypes(chalice_app.api.binary_types)
         self._timeout = timeout
         self._pages = dict(pages or {})  # by path; one that ends with a slash has all that is below it
+        build_models()
         self._workers = Workers(threads)
         self._authorizers: dict[str, CachedAuthorizer] = {}
         self.sockets = Sockets(chalice_app, self.api, self.call)

@@ -9,6 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app import app
+from chalicelib.core.http.schema import Response
+from local.gateway.http import Gateway
+
 MB = 1024 * 1024
 
 
@@ -244,3 +248,13 @@ def test_lambda_context_counts_down(toy):
 
     context = LambdaContext("f", 10, _started=time.monotonic() - 4)
     assert 5000 < context.get_remaining_time_in_millis() <= 6000
+
+
+def test_no_two_requests_build_a_model_at_once():
+    class Waiting(Response):
+        __module__ = "chalicelib.tests"
+        name: str
+
+    assert not Waiting.__pydantic_complete__
+    Gateway(app, threads=1)
+    assert Waiting.__pydantic_complete__

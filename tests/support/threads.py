@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
+from local.gateway.models import build_models
+
 Result = TypeVar("Result")
 
 
 def at_once(count: int, act: Callable[[], Result]) -> list[Result]:
     """Call `act` from `count` threads that start together, and return what each call returned."""
+    build_models()  # as the local stack does it, whose functions are threads
     ready = Barrier(count)
 
     def one() -> Result:
