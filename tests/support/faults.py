@@ -4,7 +4,6 @@ The local engine never conflicts, never throttles, and its indexes never lag; so
 ClientRequestToken, as DynamoDB does.
 """
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from chalicelib.core import aws
 from chalicelib.core.aws import Interceptor, Params, Proceed
 from chalicelib.core.config import settings
+from tests.support import permissions
 from tests.support.aws import Services
 
 When = Literal["before", "after"]
@@ -93,12 +93,7 @@ def is_stripe(service: str, operation: str) -> bool:
 
 def is_functions(_service: str, _operation: str) -> bool:
     """Accept the calls of the function itself; the authorizer has a Lambda, and failures, of its own."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        if frame.f_code.co_name == "authenticate":
-            return False
-        frame = frame.f_back
-    return True
+    return permissions.function() != "authorize"
 
 
 def is_functions_table(service: str, operation: str) -> bool:

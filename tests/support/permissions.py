@@ -40,6 +40,11 @@ def running(function: str) -> Iterator[None]:
         _last = before
 
 
+def function() -> str:
+    """Return the name of the function that runs; empty outside any, and in a thread of one."""
+    return _running.get()
+
+
 def name_of(handler: Any) -> str:
     """The name in app.py of a handler, as Chalice keeps it."""
     import app
