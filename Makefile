@@ -101,7 +101,7 @@ billing-histories: setup ## 10,000 made-up histories of a subscription: what we 
 
 .PHONY: fuzz
 fuzz: setup ## 100,000 made-up requests by eight principals: no 5xx, no answer that is not documented
-	@PARLEY_FUZZ=100000 $(PYTEST) tests/fuzz/test_requests.py
+	@PARLEY_FUZZ=105000 $(PYTEST) tests/fuzz/test_requests.py
 
 .PHONY: mutants
 mutants: setup ## Change the code of log-in, table and cursors in thousands of ways: tests must notice (MODULE=core/cursor)

@@ -1,7 +1,7 @@
 """Requests made up from the OpenAPI document, each sent by eight principals through the gateway: nothing breaks.
 
 No answer is a 5xx, and none is one that the document does not declare. The examples follow from a seed that a failure
-shows. `PARLEY_FUZZ` is how many requests there are about; `make fuzz` sends 100,000.
+shows. `PARLEY_FUZZ` is how many requests there are about, a few per cent more or fewer.
 """
 
 import os
