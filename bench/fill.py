@@ -76,7 +76,7 @@ class _Recorder:
                     self._visitor = put
             return {}
         if operation == "batch_get_item":  # the visitor, and whether the conversation has been opened before: it hasn't
-            return {"Responses": {TABLE: [self._visitor]}}
+            return {"Responses": {TABLE: [self._visitor]}, "UnprocessedKeys": {}}
         if operation == "update_item":
             self._number += 1  # the conversation's, of all and of its month
             asked = params["ExpressionAttributeNames"].values()
