@@ -36,22 +36,30 @@ class Site:
 
 def build(stack: Stack) -> Site:
     """Make the tenant, its domain and its key."""
-    anybody = stack.caller()
-    anybody.must("POST", "/v1/auth/register", {"email": EMAIL, "password": PASSWORD, "name": "Bench"})
-    anybody.must("POST", "/v1/auth/verify-email", {"token": _mailed_token(anybody)})
-    tokens = anybody.must("POST", "/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
-    owner = stack.caller(tokens["access_token"])
+    access_token = sign_up(stack, EMAIL)
+    owner = stack.caller(access_token)
     tenant = owner.must("POST", "/v1/tenants", {"name": "Bench", "domain": ORIGIN.partition("//")[2]})
     key = owner.must("POST", "/v1/api-keys", {"name": "bench"})
     token = tenant["default_widget"]["client_token"]
-    return Site(stack, key["secret"], token, tenant["id"], tokens["access_token"])
+    return Site(stack, key["secret"], token, tenant["id"], access_token)
 
 
-def _mailed_token(anybody: Caller) -> str:
+def sign_up(stack: Stack, email: str) -> str:
+    """Make an account, and return an access token of it."""
+    anybody = stack.caller()
+    anybody.must("POST", "/v1/auth/register", {"email": email, "password": PASSWORD, "name": "Bench"})
+    token = mailed_link(stack, email, "verify-email").partition("token=")[2]
+    anybody.must("POST", "/v1/auth/verify-email", {"token": token})
+    token = anybody.must("POST", "/v1/auth/login", {"email": email, "password": PASSWORD})["access_token"]
+    return str(token)
+
+
+def mailed_link(stack: Stack, email: str, page: str) -> str:
+    """Wait for the mail with a link to a page of accounts, and return the link."""
     deadline = time.monotonic() + MAIL_SECONDS
     while time.monotonic() < deadline:
-        for mail in anybody.must("GET", f"/_local/mail?to={EMAIL}")["data"]:
-            if found := re.search(r"token=([A-Za-z0-9_-]+)", mail["text"]):
-                return found[1]
+        for mail in stack.caller().must("GET", f"/_local/mail?to={email}")["data"]:
+            if found := re.search(rf"\S+/auth/{page}\?token=[A-Za-z0-9_-]+", mail["text"]):
+                return found[0]
         time.sleep(0.05)
-    raise RuntimeError(f"no mail came to {EMAIL} within {MAIL_SECONDS} s")
+    raise RuntimeError(f"no mail with a link to {page} came to {email} within {MAIL_SECONDS} s")

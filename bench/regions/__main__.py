@@ -45,11 +45,12 @@ def _prove(folder: Path, receiver: int, count: int, *, planted: bool) -> list[st
         home, other = (regions.stacks[code] for code in CODES)
         sites = {code: site.build(stack) for code, stack in regions.stacks.items()}
         written = {}
+        problems = _found_again(sites)
         for code, where in sites.items():
             written[code] = canaries.words(code, count)
             kinds = canaries.write(where, written[code], receiver)
             print(f"{code}: {count} words written: {', '.join(f'{n} {kind}' for kind, n in kinds.items())}", flush=True)
-        problems = _sent_away(sites, written)
+        problems += _sent_away(sites, written)
         if planted:
             sites["us1"].agent().must("POST", "/v1/contacts", {"name": written["eu1"][0]})
         other.stop()
@@ -70,6 +71,24 @@ def _prove(folder: Path, receiver: int, count: int, *, planted: bool) -> list[st
     if not drill.without_event:
         problems.append("every event had been dispatched before the moment: the drill proves nothing; run it again")
     return _residency(regions, folder, written) + problems
+
+
+def _found_again(sites: dict[str, Site]) -> list[str]:
+    """Ask every region for a new password of an account that one has: that one mails, with a link to itself."""
+    problems: list[str] = []
+    for code, own in sites.items():
+        email = _lives_in(code)
+        site.sign_up(own.stack, email)
+        for each in sites.values():
+            each.stack.caller().must("POST", "/v1/auth/forgot-password", {"email": email})
+        link = site.mailed_link(own.stack, email, "reset-password")
+        if not link.startswith(own.stack.base_url):
+            problems.append(f"the link to an account of {code} leads to {link}")
+    return problems
+
+
+def _lives_in(code: str) -> str:
+    return f"only-{code}@example.com"
 
 
 def _sent_away(sites: dict[str, Site], written: dict[str, list[str]]) -> list[str]:
@@ -96,6 +115,8 @@ def _sent_away(sites: dict[str, Site], written: dict[str, list[str]]) -> list[st
         answer = tenant.send("POST", "/v1/tenants", {"name": "Copy", "slug": slug})
         if answer.status != 409:
             problems.append(f"the slug {slug} of {code} could be taken elsewhere: {answer.status}")
+        if mails := stack.caller().must("GET", f"/_local/mail?to={_lives_in(code)}")["data"]:
+            problems.append(f"who has an account in {code} got a mail from elsewhere: {mails[0]['subject']}")
         listed = [each["base_url"] for each in stack.caller().must("GET", "/v1/regions")["data"]]
         if listed != [each.stack.base_url for each in sites.values()]:
             problems.append(f"the regions are listed as {listed}")
