@@ -1,6 +1,7 @@
 """Writes the computed part of docs/cost.md: from the recorded measurement, the prices and what is taken for granted."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -189,14 +190,32 @@ def _partitions(measured: dict[str, Any]) -> str:
 
 
 def _prices(prices: dict[str, Any]) -> str:
+    regions, entries = prices["regions"], prices["prices"].values()
     rows = []
-    for each in prices["prices"].values():
-        unsure = "" if each.get("sure", True) else " (less sure)"
+    for each in entries:
         amount = f"{each['per']:,}" if each["per"] > 1 else "1"
-        cells = [f"{each[region]:.10f}".rstrip("0").rstrip(".") for region in prices["regions"]]
-        rows.append([each["what"] + unsure, amount, *cells, f"aws.amazon.com/{each['page']}/pricing"])
-    head = ["", "for", *prices["regions"], "page to check it on"]
-    return f"As of {prices['as_of']}, in dollars; `bench/cost/prices.toml`.\n\n" + _table(head, rows)
+        cells = [f"{each[region]:.10f}".rstrip("0").rstrip(".") for region in regions]
+        found = dict.fromkeys(_found(prices, each, region) for region in regions)
+        rows.append([each["what"], amount, *cells, ", ".join(found), f"aws.amazon.com/{each['page']}/pricing"])
+    head = ["", "for", *regions, "found in", "page to check it on"]
+    kinds = Counter(_found(prices, each, region).split()[0] for each in entries for region in regions)
+    said = (
+        f"In dollars, compared in {prices['as_of']} with stored copies and what others have published, not with AWS's "
+        f"pages as they are: do that before you rely on one. Of {kinds.total()} figures, {kinds['list']} are in a copy "
+        f"of AWS's price list, calculator or bill for that region (*list*, and the year), {kinds['any']} where AWS "
+        f"names no region, or all (*any*), {kinds['others']} in others' own tables (*others*), and {kinds['nobody']} "
+        f"nowhere (*nobody*); where regions differ, the first is {regions[0]}'s. "
+        "`bench/cost/prices.toml` has each place.\n\n"
+    )
+    return said + _table(head, rows)
+
+
+def _found(prices: dict[str, Any], each: dict[str, Any], region: str) -> str:
+    name: str = each["source"][region]
+    if name == "nobody":
+        return name
+    source = prices["sources"][name]
+    return f"{source['kind']} {source['year'] or 'undated'}"
 
 
 def _lines(bills: Sequence[Bill], each: Sequence[Lines], *, summed: bool = True) -> str:

@@ -184,7 +184,18 @@ def test_a_function_that_calls_another_is_not_counted_for_what_that_one_does(mon
 def test_every_price_names_its_page_and_has_every_region():
     prices = read("prices.toml")
     for each in prices["prices"].values():
-        assert {"what", "page", "per", *prices["regions"]} <= each.keys()
+        assert {"what", "page", "per", "source", *prices["regions"]} == each.keys()
+
+
+def test_every_figure_names_a_source_or_nobody():
+    prices = read("prices.toml")
+    named = [each["source"][region] for each in prices["prices"].values() for region in prices["regions"]]
+    assert all(each["source"].keys() == set(prices["regions"]) for each in prices["prices"].values())
+    assert set(named) - {"nobody"} == prices["sources"].keys()
+    for source in prices["sources"].values():
+        assert source["kind"] in {"list", "any", "others"}
+        assert source["year"] == 0 or source["year"] >= 2024
+        assert source["where"]
 
 
 def test_a_partition_throttles_when_it_has_too_much_to_do_and_a_second_one_helps():
