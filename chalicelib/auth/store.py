@@ -19,7 +19,7 @@ from chalicelib.core.table import (
     transact,
 )
 from chalicelib.events import outbox
-from chalicelib.events.models import NewEvent
+from chalicelib.events.models import SYSTEM, NewEvent
 
 REGISTRATION_S = 90_000  # an hour longer than its link, so that a late click is told the truth
 REQUEST_S = 7_200  # of a reset or a change of address: an hour longer than its link, as above
@@ -189,7 +189,7 @@ def _add_request(
 ) -> None:
     # The event names the row and the mail's language, no person: events outlive the row by weeks.
     data = {"id": request_id} | ({"language": language} if language else {})
-    event = NewEvent(event_type, data, {"type": "system"})
+    event = NewEvent(event_type, data, SYSTEM)
     row |= {"exp": clock.now_s() + keep_s, **outbox.new_aggregate(USERS, request_id, 1)}
     transact(
         [

@@ -13,7 +13,7 @@ from chalicelib.billing.plans import FREE, PLANS, TRIAL_DAYS, TRIAL_PLAN
 from chalicelib.billing.schemas import SubscriptionOut
 from chalicelib.core import clock, ids, log
 from chalicelib.core.table import ConditionFailedError, StaleError, retrying, run
-from chalicelib.events.models import NewEvent
+from chalicelib.events.models import SYSTEM, NewEvent
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import Tenant
 
@@ -21,7 +21,6 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 TRIAL_MS = TRIAL_DAYS * DAY_MS
 WARN_MS = 3 * DAY_MS  # before a trial's end
-SYSTEM = {"type": "system", "id": "parley"}
 
 
 def new_account(tenant_id: str, created_at: int, *, trial: bool = True) -> Account:

@@ -2,9 +2,9 @@
 
 from chalicelib.billing import store, usage
 from chalicelib.billing.plans import NEAR_PERCENT, PLANS
-from chalicelib.billing.sync import SYSTEM
 from chalicelib.core import clock
 from chalicelib.core.table import ConditionFailedError, retrying
+from chalicelib.events.models import SYSTEM
 from chalicelib.tenants import service as tenants
 
 _KEPT = 12  # of the newest notes of what was told

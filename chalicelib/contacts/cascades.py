@@ -7,10 +7,10 @@ from chalicelib.contacts import note_store, store
 from chalicelib.contacts.models import Contact, Merged
 from chalicelib.contacts.service import find_contact, updated_event
 from chalicelib.core import clock
+from chalicelib.events.models import SYSTEM
 from chalicelib.jobs.models import Job, Step
 
 NOTES_A_STEP = 20
-SYSTEM = {"type": "system", "id": "parley"}
 
 
 def remove_words(job: Job) -> Step:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from chalicelib.conversations import store
 from chalicelib.conversations.changes import events_of
 from chalicelib.conversations.models import Cold, Conversation
-from chalicelib.conversations.service import SYSTEM, changing
+from chalicelib.conversations.service import changing
 from chalicelib.core.table import Write
+from chalicelib.events.models import SYSTEM
 from chalicelib.jobs.models import Job, Step
 from chalicelib.tags import service as tags
 

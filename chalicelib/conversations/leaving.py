@@ -9,15 +9,13 @@ from chalicelib.conversations.service import changing
 from chalicelib.core import ids
 from chalicelib.core.http import Role
 from chalicelib.core.table import TEST_SUFFIX, ConditionFailedError, transact
-from chalicelib.events.models import Event
+from chalicelib.events.models import SYSTEM, Event
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.models import Job, Step
 from chalicelib.tenants import members
 
 UNASSIGN_JOB = "member.unassign"
 ROUNDS = 2  # through the statuses: an index lags, and may not yet show what was assigned a moment before
-
-SYSTEM = {"type": "system", "id": "parley"}
 
 
 def on_event(event: Event) -> None:

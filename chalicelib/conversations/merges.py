@@ -11,11 +11,10 @@ from chalicelib.contacts.models import Contact
 from chalicelib.conversations import store
 from chalicelib.conversations.changes import events_of
 from chalicelib.conversations.models import Conversation
-from chalicelib.conversations.service import SYSTEM
 from chalicelib.core import clock, ids
 from chalicelib.core.table import ConditionFailedError, Write, tenant_rows, transact
 from chalicelib.events import outbox
-from chalicelib.events.models import Event
+from chalicelib.events.models import SYSTEM, Event
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.models import Job, Step
 from chalicelib.visitors import service as visitors

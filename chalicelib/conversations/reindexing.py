@@ -4,13 +4,12 @@ from chalicelib.conversations import store
 from chalicelib.conversations.listing import ListConversations, list_conversations
 from chalicelib.conversations.models import Conversation
 from chalicelib.core.table import transact
+from chalicelib.events.models import SYSTEM
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.models import Job, Step
 
 INDEX_JOB = "conversation.index"
 A_STEP = 7  # conversations, each with a condition, its number and at most ten words: a transaction has 100 writes
-
-SYSTEM = {"type": "system", "id": "parley"}
 
 
 def start_indexing(tenant_id: str) -> Job:

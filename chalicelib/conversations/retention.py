@@ -9,11 +9,11 @@ import time
 from chalicelib.conversations import store
 from chalicelib.conversations.deletion import delete_as_read
 from chalicelib.conversations.models import Conversation
-from chalicelib.conversations.service import SYSTEM
 from chalicelib.core import clock, log
 from chalicelib.core.due import keys_due
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import StaleError
+from chalicelib.events.models import SYSTEM
 from chalicelib.tenants import partitions, retaining
 from chalicelib.tenants.partitions import Place
 from chalicelib.tenants.retaining import Look

@@ -25,12 +25,10 @@ from chalicelib.core.errors import InvalidError, PreconditionFailedError, Unavai
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, rows_of, tenant_rows, transact
 from chalicelib.events import outbox
-from chalicelib.events.models import NewEvent
+from chalicelib.events.models import SYSTEM, NewEvent
 from chalicelib.tags.naming import Naming
 from chalicelib.teams import service as teams
 from chalicelib.tenants import service as tenants
-
-SYSTEM: Actor = {"type": "system", "id": "parley"}
 
 MAX_WRITES = 100  # of a transaction
 MAX_HOPS = 10  # how often what a conversation was merged into may have been merged itself

@@ -13,6 +13,8 @@ from chalicelib.core.table import TEST_SUFFIX
 
 Data = dict[str, Any]  # JSON as the API shows the object
 
+SYSTEM = {"type": "system", "id": "parley"}  # the actor of what nobody did
+
 
 def opened_in(month: str) -> str:
     """Return the name of the counter of conversations that were opened in a month (UTC), as in 2026-11."""
@@ -25,7 +27,7 @@ class NewEvent:
 
     type: str  # "conversation.closed"
     data: Data  # the object as it is after the change
-    actor: dict[str, str]  # {"type", "id"}; {"type": "system"} for what nobody did
+    actor: dict[str, str]  # {"type", "id"}
     previous: Data = field(default_factory=dict)  # old values of what changed
     counts: dict[str, int] = field(default_factory=dict)  # what it adds to the tenant's counters
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from chalicelib.core.table import TEST_SUFFIX, Write
+from chalicelib.events.models import SYSTEM
 from chalicelib.files import s3_gateway, store
 from chalicelib.files.models import File
 from chalicelib.files.service import deleting
@@ -10,7 +11,6 @@ from chalicelib.jobs.models import Job, Step
 
 FILES_A_STEP = 10
 FOLDERS = ("files", "incoming", "exports", "pieces")  # of the bucket, each with a folder for every tenant
-SYSTEM = {"type": "system", "id": "parley"}
 
 
 def delete_files(job: Job) -> Step:

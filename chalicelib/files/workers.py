@@ -5,14 +5,13 @@ from chalicelib.core.due import keys_due
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import ConditionFailedError, rows_of, transact
 from chalicelib.events import outbox
-from chalicelib.events.models import Event
+from chalicelib.events.models import SYSTEM, Event
 from chalicelib.files import s3_gateway, store
 from chalicelib.files.service import deleting
 from chalicelib.files.showing import incoming_key, object_prefix
 
 A_PASS = 100  # files swept per shard and run, oldest first
 SECONDS = 150.0  # of the function's five minutes, the rest of which is for conversations
-SYSTEM = {"type": "system", "id": "parley"}
 
 
 def on_event(event: Event) -> None:

@@ -16,7 +16,7 @@ from chalicelib.core.http import Principal, Role
 from chalicelib.core.http.access import TenantSuspendedError
 from chalicelib.core.table import TEST_SUFFIX, ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import outbox
-from chalicelib.events.models import Event, NewEvent
+from chalicelib.events.models import SYSTEM, Event, NewEvent
 from chalicelib.jobs import store
 from chalicelib.jobs.models import Job, JobNotFoundError, JobOut, Stage, Step
 
@@ -188,13 +188,12 @@ def _after(before: Job, step: Step) -> tuple[Job, NewEvent | None]:
     after = replace(after, result=Counter(before.result) + Counter(step.counted))
     if step.finished:
         after = replace(after, stage=before.stage + 1, cursor=None)
-    system = {"type": "system", "id": "parley"}
     if after.stage == len(_stages[before.kind]):
         after = replace(after, status="completed", completed_at=now, pos=before.pos + 1)
-        return after, NewEvent("job.completed", _shown(after), system)
+        return after, NewEvent("job.completed", _shown(after), SYSTEM)
     if step.long or after.steps % SLICE == 0:
         after = replace(after, pos=before.pos + 1)
-        return after, NewEvent("job.continued", {"id": before.id}, system)
+        return after, NewEvent("job.continued", {"id": before.id}, SYSTEM)
     return after, None
 
 

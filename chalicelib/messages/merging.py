@@ -26,6 +26,7 @@ from chalicelib.core import clock
 from chalicelib.core.errors import InvalidError, PreconditionFailedError
 from chalicelib.core.table import ConditionFailedError, StaleError, retrying, tenant_rows, transact
 from chalicelib.events import dispatcher, outbox
+from chalicelib.events.models import SYSTEM
 from chalicelib.files import cascades
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.models import Job, Step
@@ -90,7 +91,7 @@ def move_messages(job: Job) -> Step:
         merging_from=target.hot.merging_from if more else None,
     )
     writes += [write for pair in zip(messages, moved, strict=True) for write in store.moving(*pair)]
-    writes += conversations.changing_for_message(target, replace(target, hot=hot), conversations.SYSTEM)
+    writes += conversations.changing_for_message(target, replace(target, hot=hot), SYSTEM)
     return Step(writes, done=len(moved), finished=not more, cursor="dispatched", changed=(target.id,))
 
 

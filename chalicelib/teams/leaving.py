@@ -1,11 +1,9 @@
 """Who leaves the tenant leaves its teams."""
 
 from chalicelib.core.table import TEST_SUFFIX
-from chalicelib.events.models import Event
+from chalicelib.events.models import SYSTEM, Event
 from chalicelib.teams import service
 from chalicelib.tenants import members
-
-SYSTEM = {"type": "system", "id": "parley"}
 
 
 def on_event(event: Event) -> None:

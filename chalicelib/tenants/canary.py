@@ -4,7 +4,7 @@ from chalicelib.core import clock, ids, keyring, regions
 from chalicelib.core.config import settings
 from chalicelib.core.frozen import frozen
 from chalicelib.core.table import GUARDS, ConditionFailedError
-from chalicelib.events.models import NewEvent
+from chalicelib.events.models import SYSTEM, NewEvent
 from chalicelib.tenants import api_keys, key_store, store
 from chalicelib.tenants.audit import commit
 from chalicelib.tenants.models import ApiKey, Tenant
@@ -12,7 +12,6 @@ from chalicelib.tenants.schemas import TenantOut
 from chalicelib.tenants.service import starting
 
 SCOPES = frozenset({"conversations:read", "conversations:write", "messages:read", "visitors:read", "widgets:read"})
-_ACTOR = {"type": "system", "id": "parley"}
 
 
 @frozen
@@ -38,7 +37,7 @@ def _create(domain: str) -> Nest:
     now = clock.now_ms()
     tenant = Tenant(regions.new_id("tn"), "Canary", slug(), "en", now, now, owners=0, members=0, keys=1)
     started = starting(tenant, domain)
-    event = NewEvent("tenant.created", TenantOut.of(tenant).model_dump(mode="json"), _ACTOR)
+    event = NewEvent("tenant.created", TenantOut.of(tenant).model_dump(mode="json"), SYSTEM)
     events = [event, *(event for each in started for event in each.events)]
     writes = [*store.creating_tenant(tenant, events), *(write for each in started for write in each.writes)]
     try:
@@ -61,7 +60,7 @@ def _key(tenant_id: str) -> ApiKey:
         mode="live",
         scopes=SCOPES,
         hash=api_keys.hash_of(secret),
-        created_by=_ACTOR,
+        created_by=SYSTEM,
         created_at=now,
         updated_at=now,
         hint=_nest(tenant_id).secret[-4:],

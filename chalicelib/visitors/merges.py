@@ -1,10 +1,9 @@
 """What a merged or deleted contact means for the visitors who are that contact: a step of the contacts' jobs."""
 
 from chalicelib.contacts import service as contacts
+from chalicelib.events.models import SYSTEM
 from chalicelib.jobs.models import Job, Step
 from chalicelib.visitors import service, store
-
-SYSTEM = {"type": "system", "id": "parley"}
 
 
 def follow_contact(job: Job) -> Step:

@@ -15,7 +15,7 @@ from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.listing import page_of_source, uncounted
 from chalicelib.core.table import USERS, ConditionFailedError, Key, Rows, StaleError, retrying, run, transact
 from chalicelib.events import log_store
-from chalicelib.events.models import Event, EventOut
+from chalicelib.events.models import SYSTEM, Event, EventOut
 from chalicelib.jobs import service as jobs
 from chalicelib.jobs.models import Job, Step
 from chalicelib.webhooks import store
@@ -27,7 +27,7 @@ from chalicelib.webhooks.models import (
     WebhookDisabledError,
 )
 from chalicelib.webhooks.requests import ListDeliveries
-from chalicelib.webhooks.service import SYSTEM, get_endpoint
+from chalicelib.webhooks.service import get_endpoint
 
 REPLAY_JOB = "webhook.replay"
 REPLAY_STEP = 25  # events

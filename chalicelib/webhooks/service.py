@@ -9,6 +9,7 @@ from chalicelib.core.errors import PreconditionFailedError
 from chalicelib.core.http import Page, PageQuery
 from chalicelib.core.http.pages import page_of
 from chalicelib.core.table import NOTHING, ConditionFailedError, StaleError, Write, retrying
+from chalicelib.events.models import SYSTEM
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import LARGER, PlanLimitError
 from chalicelib.webhooks import store
@@ -24,7 +25,6 @@ from chalicelib.webhooks.models import (
 from chalicelib.webhooks.schemas import CatalogueOut, EventTypeOut, FailingWebhookOut, WebhookOut
 
 Actor = dict[str, str]
-SYSTEM: Actor = {"type": "system", "id": "parley"}
 
 
 def get_catalogue() -> CatalogueOut:

@@ -14,7 +14,7 @@ from chalicelib.core.http.access import OriginNotAllowedError, TenantSuspendedEr
 from chalicelib.core.http.pages import page_of
 from chalicelib.core.items import Item
 from chalicelib.core.table import NOTHING, TEST_SUFFIX, ConditionFailedError, Key, StaleError, Write, retrying
-from chalicelib.events.models import NewEvent
+from chalicelib.events.models import SYSTEM, NewEvent
 from chalicelib.tenants import service as tenants
 from chalicelib.tenants.models import Tenant
 from chalicelib.widgets import store
@@ -194,10 +194,9 @@ def remove_domain(tenant_id: str, actor: Actor, domain_id: str) -> None:
 
 def start_tenant(tenant: Tenant, domain: str | None) -> tenants.Started:
     """Give a new tenant its default widget, and the domain it named. Bound in app.py."""
-    system = {"type": "system"}
     widget = _new_widget(tenant.id, tenant.name, language=tenant.language)
     writes = [store.putting_widget(widget), store.taking_quota(tenant.id, store.WIDGETS)]
-    events = [NewEvent("widget.created", _shown(widget), system)]
+    events = [NewEvent("widget.created", _shown(widget), SYSTEM)]
     if domain is not None:
         first = _new_domain(tenant.id, domain)
         writes += [
@@ -205,7 +204,7 @@ def start_tenant(tenant: Tenant, domain: str | None) -> tenants.Started:
             store.claiming_domain(first),
             store.taking_quota(tenant.id, store.DOMAINS),
         ]
-        events.append(NewEvent("domain.created", _domain_shown(first), system))
+        events.append(NewEvent("domain.created", _domain_shown(first), SYSTEM))
     return tenants.Started(writes, _shown(widget), events)
 
 

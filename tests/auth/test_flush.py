@@ -10,7 +10,7 @@ from chalicelib.core.clock import reading
 from chalicelib.core.config import settings
 from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import LIMITS, run
-from chalicelib.events.models import Event
+from chalicelib.events.models import SYSTEM, Event
 from tests.support.clocks import later
 from tests.support.people import another_session, claims_of, with_session
 from tests.support.queues import drain
@@ -35,7 +35,7 @@ def flushed(services, monkeypatch):
 
 
 def revocation(at):
-    return Event("U#usr_x", 1, "session.revoked", at, {}, {"type": "system"}, {}, {})
+    return Event("U#usr_x", 1, "session.revoked", at, {}, SYSTEM, {}, {})
 
 
 @pytest.mark.parametrize("one", [True, False])

@@ -10,7 +10,7 @@ from chalicelib.auth import mails, store
 from chalicelib.auth.models import EmailChange, User
 from chalicelib.core import clock, ids
 from chalicelib.core.table import transact
-from chalicelib.events.models import Event
+from chalicelib.events.models import SYSTEM, Event
 from tests.support.people import new_email
 
 
@@ -26,7 +26,7 @@ def user(services: Any) -> User:
 def sent(services: Any, type_: str, id_: str) -> list[tuple[str, str, str]]:
     """Consume an event; returns the address, template and language of each mail."""
     services.queues.clear()
-    mails.on_event(Event("U#x", 1, type_, clock.now_ms(), {"id": id_}, {"type": "system"}, {}, {}))
+    mails.on_event(Event("U#x", 1, type_, clock.now_ms(), {"id": id_}, SYSTEM, {}, {}))
     found = map(json.loads, services.queues.get("mail", []))
     return [(mail["to"], mail["template"], mail["language"]) for mail in found]
 

@@ -11,6 +11,7 @@ from chalicelib.auth import session_store, store
 from chalicelib.auth.models import Device, EmailChange, Registration, Session, Totp, User
 from chalicelib.core import clock, ids
 from chalicelib.core.table import USERS, ConditionFailedError, StaleError, run, transact
+from chalicelib.events.models import SYSTEM
 from tests.support.clocks import later
 from tests.support.faults import StaleReplica, injected
 from tests.support.people import new_email
@@ -142,7 +143,7 @@ class TestRequests:
                 lambda: store.add_registration(registration, "de"),
                 lambda: store.find_registration(registration.id) == registration,
             )
-        told = ("user.registration_requested", {"id": registration.id, "language": "de"}, {"type": "system"})
+        told = ("user.registration_requested", {"id": registration.id, "language": "de"}, SYSTEM)
         assert events_of(registration.id) == [told]
         run(store.ending_registration(registration.id))
         assert store.find_registration(registration.id) is None
@@ -164,7 +165,7 @@ class TestRequests:
                 lambda: store.add_reset_request(request_id, email, "de"),
                 lambda: store.find_reset_email(request_id) == email,
             )
-        told = ("user.password_reset_requested", {"id": request_id, "language": "de"}, {"type": "system"})
+        told = ("user.password_reset_requested", {"id": request_id, "language": "de"}, SYSTEM)
         assert events_of(request_id) == [told]
 
     def test_so_is_a_change_of_address(self, services):
@@ -177,7 +178,7 @@ class TestRequests:
                 lambda: store.add_email_change(change, result=None),
                 lambda: store.find_email_change(change.id) == change,
             )
-        assert events_of(change.id) == [("user.email_change_requested", {"id": change.id}, {"type": "system"})]
+        assert events_of(change.id) == [("user.email_change_requested", {"id": change.id}, SYSTEM)]
         run(store.ending_email_change(change.id))
         assert store.find_email_change(change.id) is None
         with pytest.raises(ConditionFailedError):

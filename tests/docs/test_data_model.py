@@ -17,9 +17,9 @@ from chalicelib.conversations import store as conversations_store
 from chalicelib.core import aws, clock, table
 from chalicelib.core.config import settings
 from chalicelib.core.table import rows_of, run, transact
-from chalicelib.events.models import EventOut, event_from_item
+from chalicelib.events.models import SYSTEM, EventOut, event_from_item
 from chalicelib.events.sweeper import MAX_PASSES
-from chalicelib.files.cascades import SYSTEM, delete_files
+from chalicelib.files.cascades import delete_files
 from chalicelib.jobs import service as jobs
 from chalicelib.mail import feedback
 from chalicelib.mail import store as mail_store

@@ -11,7 +11,7 @@ from chalicelib.core.config import settings
 from chalicelib.core.items import to_attributes
 from chalicelib.core.table import Key, tenant_rows
 from chalicelib.events import outbox
-from chalicelib.events.models import NewEvent
+from chalicelib.events.models import SYSTEM, NewEvent
 from tests.support import dynamodb
 
 BATCH = 25  # DynamoDB's own limit
@@ -28,7 +28,7 @@ def fill(tenant_id: str, conversations: int, others: int) -> None:
         visitor = {"id": visitor_id, "wgt": ids.new("wgt"), "fs": now, "ls": now, "pos": 0, "dpos": 0}
         shard = shards.of(rows.scope, visitor_id)
         items.append(_at(rows.key(visitor_id, "meta"), visitor | _place("a", rows.scope, f"vis#{shard}", visitor_id)))
-        event = {"pos": number, "ty": "contact.created", "at": now, "by": {"type": "system"}, "d": "{}"}
+        event = {"pos": number, "ty": "contact.created", "at": now, "by": SYSTEM, "d": "{}"}
         items.append(_at(rows.key("filler", outbox.event_key(number)), event | outbox.log_entry(rows, "filler")))
         items += _contact(tenant_id, number)
     _write(items)
