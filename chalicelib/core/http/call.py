@@ -35,6 +35,7 @@ class Call:
     tenant_id: str = ""  # the tenant whose data the call works on; `tn_…~test` for a test-mode key
     allowed_origin: str | None = None  # set once the Origin is known to be allowed: it is then echoed
     answer_headers: dict[str, str] = field(default_factory=dict)
+    made: bool = False  # set by a PUT that made its object: the answer is 201, not 200
     standings: list[Standing] = field(default_factory=list)  # the rate limits it counts against
 
     @property
