@@ -54,14 +54,15 @@ def create_contact(call: Call, body: WriteContact) -> Contact:
     return service.create_contact(call.tenant_id, body.given(), call.principal.actor)
 
 
-@api.put("/v1/contacts", body=WriteContact, answer=ContactOut, errors=_TAKEN, **_WRITING)
+@api.put("/v1/contacts", body=WriteContact, answer=ContactOut, also={201: ContactOut}, errors=_TAKEN, **_WRITING)
 def upsert_contact(call: Call, body: WriteContact) -> Contact:
     """Create or change a contact.
 
-    It is the one with this `external_id`, else the one with this e-mail address, else a new one.
+    It is the one with this `external_id`, else the one with this e-mail address, else a new one (201).
     Fields that are not given stay as they are, so several systems can each keep their own up to date.
     """
-    return upserts.upsert_contact(call.tenant_id, body.given(), call.principal.actor)
+    contact, call.made = upserts.upsert_contact(call.tenant_id, body.given(), call.principal.actor)
+    return contact
 
 
 @api.post(

@@ -255,8 +255,8 @@ def _with(before: Contact, given: Given, known: Known, *, created: bool = False)
     after = replace(before, **{name: given[name] for name in _PLAIN if name in given})
     checks: list[Write] = []
     if after.company_id != before.company_id:
-        company = known.company(after.company_id) if after.company_id else None
-        if after.company_id and company is None:
+        company = known.company(after.company_id) if after.company_id is not None else None
+        if after.company_id is not None and company is None:
             raise InvalidError.field("company_id", "There is no such company.", "not_found")
         after = replace(after, company_name=company.name if company else None)
         checks = [companies.requiring_company(company)] if company else []

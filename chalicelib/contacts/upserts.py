@@ -19,10 +19,11 @@ from chalicelib.core.errors import InvalidError
 from chalicelib.core.table import StaleError, Write, retrying
 
 
-def upsert_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
+def upsert_contact(tenant_id: str, given: Given, actor: Actor) -> tuple[Contact, bool]:
     """Change the contact that has the external id, else the one that has the e-mail address, else make one.
 
-    Raises EmailTakenError when the address is that of a contact with another external id.
+    Returns also whether it was made. Raises EmailTakenError when the address is that of a contact with another
+    external id.
     """
     kinds = ((store.EXTERNAL_ID, given.get("external_id")), (store.EMAIL, given.get("email")))
     wanted = [(kind, value) for kind, value in kinds if value]
@@ -30,14 +31,14 @@ def upsert_contact(tenant_id: str, given: Given, actor: Actor) -> Contact:
         raise InvalidError.field("external_id", "Give an external_id or an e-mail address to find it by.", "required")
     number = numbering(tenant_id)
 
-    def attempt() -> Contact:
+    def attempt() -> tuple[Contact, bool]:
         after, writes = upserting(tenant_id, given, actor, number)
         try:
             if writes:
                 commit(after, writes, result=after)
         except (EmailTakenError, ExternalIdTakenError):
             raise StaleError from None  # somebody else has just made it: it is found by the next attempt
-        return after
+        return after, bool(writes) and after.version == 1
 
     return retrying(attempt)
 

@@ -234,7 +234,7 @@ def snooze_conversation(call: Call, body: SnoozeConversation, conversation_id: s
 def assign_conversation(call: Call, body: AssignConversation, conversation_id: str) -> Conversation:
     """Give a conversation to a member or a team, or to nobody. What is not named stays."""
     if not body.model_fields_set:
-        raise InvalidError.field("assigned_to", "Give assigned_to, team_id or both.", "missing")
+        raise InvalidError.field("assigned_to", "Give assigned_to, team_id or both.", "required")
     return service.update_conversation(
         call.tenant_id, conversation_id, body.given(), call.principal.actor, call.if_match
     )

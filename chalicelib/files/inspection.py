@@ -102,13 +102,19 @@ class Verdict:
     height: int | None = None
 
 
-def check_claims(name: str, content_type: str) -> None:
-    """Refuse what says itself that it can run. Raises what says why it is not taken."""
+def check_claims(name: str, content_type: str, fields: tuple[str, str] = (PART, PART)) -> None:
+    """Refuse what says itself that it can run. Raises what says why it is not taken.
+
+    `fields` are where the caller gave the name and the type.
+    """
+    of_name, of_type = fields
     ending = extension(name)
-    if _ACTIVE_EXTENSIONS.fullmatch(ending) or _ACTIVE_TYPES.fullmatch(content_type.partition(";")[0].strip().lower()):
-        raise ActiveContentError(param=PART)
+    if _ACTIVE_TYPES.fullmatch(content_type.partition(";")[0].strip().lower()):
+        raise ActiveContentError(param=of_type)
+    if _ACTIVE_EXTENSIONS.fullmatch(ending):
+        raise ActiveContentError(param=of_name)
     if _EXECUTABLE_EXTENSIONS.fullmatch(ending):
-        raise ProgramError(param=PART)
+        raise ProgramError(param=of_name)
 
 
 def inspect(head: bytes, tail: bytes, size: int, name: str) -> Verdict:

@@ -94,7 +94,7 @@ def retrieve_file(call: Call, query: FileQuery, file_id: str) -> File | Raw:
 
 @api.delete("/v1/files/{file_id}", role=Role.AGENT, scope="files:write")
 def delete_file(call: Call, file_id: str) -> None:
-    """Delete a file. Links to it end at once; a message that brought it goes on naming it."""
+    """Delete a file. Links to it end within seconds; a message that brought it goes on naming it."""
     service.delete_file(call.tenant_id, file_id, call.principal.actor)
 
 

@@ -67,7 +67,7 @@ def start_upload(tenant_id: str, actor: Actor, name: str, content_type: str, siz
     _limit(tenant_id, actor)
     from chalicelib.files.inspection import check_claims  # noqa: PLC0415 - as above
 
-    check_claims(clean(name), content_type)
+    check_claims(clean(name), content_type, ("name", "content_type"))
     _require_room(tenant_id, actor, size)
     file = _new(tenant_id, actor, clean(name), content_type, size)
     form = s3_gateway.upload_form(incoming_key(tenant_id, file.id), content_type, size, UPLOAD_S)
@@ -149,7 +149,7 @@ def list_files(tenant_id: str, query: ListFiles) -> Page[File]:
 
 
 def delete_file(tenant_id: str, file_id: str, actor: Actor) -> None:
-    """Delete a file; links to it end at once. A message that brought it goes on naming it."""
+    """Delete a file; the dispatcher removes its bytes. A message that brought it goes on naming it."""
 
     def attempt() -> None:
         before = get_file(tenant_id, file_id)

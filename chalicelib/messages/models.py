@@ -74,6 +74,8 @@ class ListMessages(PageQuery):
 
     after_seq: int = Field(default=0, ge=0, description="Only messages after this `seq`.")
     before_seq: int | None = Field(default=None, ge=1, description="Only messages before this `seq`.")
+    after: str | None = Field(default=None, max_length=40, description="Only messages after the one with this id.")
+    before: str | None = Field(default=None, max_length=40, description="Only messages before the one with this id.")
     order: Literal["asc", "desc"] = Field(default="asc", description="Oldest first, or newest first.")
 
 

@@ -8,6 +8,7 @@ from chalicelib.conversations.models import Conversation, ConversationNotFoundEr
 from chalicelib.core import clock, ids, ratelimit
 from chalicelib.core import cursor as cursors
 from chalicelib.core.config import settings
+from chalicelib.core.errors import InvalidError
 from chalicelib.core.http import Page
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, retrying, tenant_rows, transact
 from chalicelib.events import outbox
@@ -80,6 +81,8 @@ def get_thread(tenant_id: str, conversation_id: str, limit: int) -> Thread:
 def list_messages(tenant_id: str, conversation_id: str, query: ListMessages) -> Page[Message]:
     """List a conversation's messages, notes included. One read and one query; `seq` makes offsets free.
 
+    One read more, or two, for each message that bounds it by its id; raises InvalidError where that is not here.
+
     If it was merged into another one, that one's are listed, all of them: a `seq` of this one means nothing there.
     """
     conversation = conversations.get_conversation(tenant_id, conversation_id)
@@ -89,6 +92,8 @@ def list_messages(tenant_id: str, conversation_id: str, query: ListMessages) -> 
     first, last = 1, conversation.hot.seq
     if conversation.id == conversation_id:
         first, last = query.after_seq + 1, min(last, (query.before_seq or last + 1) - 1)
+    first = max(first, _seq_of(conversation, "after", query.after, 0) + 1)
+    last = min(last, _seq_of(conversation, "before", query.before, last + 1) - 1)
     total = max(0, last - first + 1)
     if newest_first:
         last = int(position.after) - 1 if position else last - seen
@@ -100,6 +105,16 @@ def list_messages(tenant_id: str, conversation_id: str, query: ListMessages) -> 
     more = bool(shown) and (shown[-1].seq > first if newest_first else shown[-1].seq < last)
     follow = query.next_cursor(tenant_id, name, str(shown[-1].seq), seen + len(shown)) if more else None
     return Page(shown, total, query.limit, seen, more, follow)
+
+
+def _seq_of(conversation: Conversation, param: str, message_id: str | None, otherwise: int) -> int:
+    if message_id is None:
+        return otherwise
+    known = ids.is_id("msg", message_id)
+    found = store.find(conversation.tenant_id, conversation.id, message_id) if known else None
+    if found is None:
+        raise InvalidError.field(param, "There is no such message in this conversation.", "not_found")
+    return found.seq
 
 
 def list_for_visitor(conversation: Conversation, after_seq: int, limit: int, cursor: str | None) -> Page[Message]:

@@ -47,13 +47,15 @@ from chalicelib.visitors.models import (
     Seen,
     Visitor,
 )
-from chalicelib.visitors.page_views import web_page
+from chalicelib.visitors.page_views import web_page, web_page_or_none
 from chalicelib.widgets import service as widgets
 from chalicelib.widgets.models import WidgetNotFoundError
 
 api = Api("Widget", kinds=("visitor",), widget=True)
 
 Url = Field(default=None, max_length=2000)
+# What a browser says by itself never refuses the visitor: an address that is no web page's is left out.
+WebUrl = Annotated[str | None, AfterValidator(web_page_or_none)]
 
 
 class StartSession(Request):
@@ -61,8 +63,8 @@ class StartSession(Request):
 
     client_token: str = Field(max_length=200)
     visitor_token: str | None = Field(default=None, max_length=4000, description="An earlier session's token.")
-    page_url: str | None = Url
-    referrer_url: str | None = Url
+    page_url: WebUrl = Url
+    referrer_url: WebUrl = Url
     locale: str | None = Field(default=None, max_length=35)
 
 
@@ -119,8 +121,8 @@ class SetContext(Request):
     context: dict[str, Any] = Field(
         default=OMITTED, description="Free JSON, at most 8 KB. Keys that say where somebody is are dropped."
     )
-    page_url: str | None = Url
-    referrer_url: str | None = Url
+    page_url: WebUrl = Url
+    referrer_url: WebUrl = Url
     locale: str | None = Field(default=None, max_length=35)
 
 

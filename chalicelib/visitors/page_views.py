@@ -46,6 +46,11 @@ def web_page(url: str) -> str:
     return url
 
 
+def web_page_or_none(url: str | None) -> str | None:
+    """Return the address if it is a web page's. Agents' apps make links of it, which must not be `javascript:`."""
+    return url if url and clean_url(url) else None
+
+
 def clean_url(url: str) -> str:
     """Return a page's address without user, fragment, and query but for campaigns; empty if it is no web page's."""
     try:

@@ -98,13 +98,18 @@ class EventType:
     description: str
     data: type[Response]
     without: frozenset[str] = frozenset()  # fields of the model that are not the event's business
+    forgotten: frozenset[str] = frozenset()  # fields that a later change may have taken out of the event
 
 
 _QUOTES = frozenset({"last_message"})  # what somebody said may be deleted while the event is kept
 
 EVENT_TYPES: Mapping[str, EventType] = {
     "message.created": EventType("A visitor, an agent or a bot wrote, or an agent left a note.", MessageOut),
-    "message.updated": EventType("Its author changed a message.", MessageOut),
+    "message.updated": EventType(
+        "Its author changed a message. Has no `content` once it was changed again or deleted.",
+        MessageOut,
+        forgotten=frozenset({"content"}),
+    ),
     "message.deleted": EventType("A message was deleted; its place stays.", MessageOut),
     "message.moved": EventType("A merge moved a message to another conversation.", MessageOut),
     "conversation.created": EventType("A conversation was opened.", ConversationOut, _QUOTES),
@@ -221,7 +226,7 @@ def schema_of(type_: str) -> Schema:
     data = found.data.model_json_schema(mode="serialization")
     nested = event.pop("$defs", {}) | data.pop("$defs", {})
     data["properties"] = {name: each for name, each in data["properties"].items() if name not in found.without}
-    data["required"] = [name for name in data["required"] if name not in found.without]
+    data["required"] = [name for name in data["required"] if name not in found.without | found.forgotten]
     properties = event["properties"] | {"type": {"const": type_}, "data": {"$ref": f"#/$defs/{found.data.__name__}"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -140,6 +140,7 @@ class TestCreate:
             ({"name": "x", "phone": "+49 ABC DEFG"}, "phone"),
             ({"name": "x", "phone": "+٤٩٣٠١٢٣٤٥٦"}, "phone"),
             ({"name": "x", "company_id": "com_01JB3D2N6T8V4W5X7Y9Z0A1B2C"}, "company_id"),
+            ({"name": "x", "company_id": ""}, "company_id"),
             ({"name": "x", "is_primary": "yes"}, "is_primary"),
             ({"name": "x", "external_id": "a\nb"}, "external_id"),
             ({"name": "x", "custom_attributes": [1]}, "custom_attributes"),
@@ -195,7 +196,7 @@ class TestUpsert:
     def test_it_creates_then_changes_only_what_is_given(self, owner):
         first = owner.put(CONTACTS, {"external_id": "42", "name": "Kim", "title": "CEO"})
         second = owner.put(CONTACTS, {"external_id": "42", "name": "Kim Lee", "email": "kim@example.com"})
-        assert (first.status, second.status) == (200, 200)
+        assert (first.status, second.status) == (201, 200)
         wanted = {"id": first.json["id"], "name": "Kim Lee", "title": "CEO", "email": "kim@example.com"}
         assert second.json.items() >= wanted.items()
 
@@ -224,6 +225,7 @@ class TestUpsert:
         first = owner.put(CONTACTS, body)
         second = owner.put(CONTACTS, body)
         assert first.text == second.text
+        assert (first.status, second.status) == (201, 200)
         assert first.headers["ETag"] == second.headers["ETag"]
 
     def test_it_needs_something_to_find_it_by(self, owner):

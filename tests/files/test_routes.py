@@ -176,8 +176,10 @@ class TestDirectUpload:
             ({"size": 25 * 1024 * 1024 + 1}, {"size"}),
             ({"size": 0, "name": ""}, {"size", "name"}),
             ({"content_type": "nothing"}, {"content_type"}),
-            ({"content_type": "text/html"}, {"file"}),
-            ({"name": "a.svg"}, {"file"}),
+            ({"content_type": "text/html"}, {"content_type"}),
+            ({"name": "page.html"}, {"name"}),
+            ({"name": "setup.exe"}, {"name"}),
+            ({"name": "a.svg"}, {"name"}),
             ({"what": 1}, {"what"}),
         ],
     )

@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 
 from chalicelib.core import ids
 from chalicelib.core.table import run, tenant_rows
+from chalicelib.webhooks.catalogue import schema_of
 from tests.support.answers import without_request_id
 from tests.support.chats import Chat, conversation, messages_of, new_chat, new_site, reply, unique
 from tests.support.clocks import later
@@ -108,6 +110,16 @@ class TestBoth:
         assert SECRET not in stored(tenant.id, found)
         drain(services)
         assert SECRET not in json.dumps([events(tenant, kind) for kind in ("message.*", "conversation.*")])
+
+    def test_events_that_lost_their_text_still_fit_their_schema(self, services, tenant, chat, found, method, body):
+        said = chat.say(found).json
+        chat.client.patch(own(said), {"content": "Before"})
+        chat.client.send(method, own(said), body)
+        drain(services)
+        told = events(tenant, "message.*")
+        assert "content" not in told[1]["data"]
+        for event in told:
+            jsonschema.validate(event, schema_of(event["type"]))
 
     def test_an_event_tells_of_it_once(self, services, tenant, found, method, body):
         said = reply(tenant.owner.client, found).json

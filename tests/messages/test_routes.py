@@ -241,6 +241,26 @@ class TestList:
         assert [row["seq"] for row in offset["data"]] == [5, 4, 3]
         assert client.get(f"{url}?offset=50").json["data"] == []
 
+    def test_it_begins_behind_a_message_or_ends_before_one_by_their_ids(self, tenant, chat, found):
+        client, url = tenant.owner.client, f"{URL}/{found}/messages"
+        for number in range(2, 8):
+            reply(client, found, str(number))
+        named = {row["seq"]: row["id"] for row in rows(client, f"{url}?limit=50")}
+
+        def seqs(query: str) -> list[int]:
+            return [row["seq"] for row in rows(client, f"{url}?limit=2&{query}")]
+
+        assert client.delete(f"{url}/{named[4]}").status == 204
+        assert seqs(f"after={named[4]}") == [5, 6, 7]
+        assert seqs(f"before={named[4]}&order=desc") == [3, 2, 1]
+        assert seqs(f"after={named[2]}&before={named[6]}&after_seq=3") == [4, 5]
+        assert seqs(f"after={named[7]}") == seqs(f"before={named[1]}") == []
+        assert client.get(f"{url}?after={named[2]}&limit=1").json["pagination"]["total"] == 5
+        elsewhere = rows(client, f"{URL}/{chat.begin()}/messages?limit=1")[0]["id"]
+        for param in ("after", "before"):
+            for message_id in (elsewhere, ids.new("msg"), "x", ""):
+                assert client.get(f"{url}?{param}={message_id}").params == {param}
+
     @pytest.mark.parametrize("order", ["asc", "desc"])
     def test_what_is_said_meanwhile_repeats_and_hides_nothing(self, tenant, found, order):
         client = tenant.owner.client

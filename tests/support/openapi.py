@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
@@ -17,6 +18,7 @@ Json = dict[str, Any]
 
 _URI = "urn:parley"
 _making = threading.Lock()
+ERRORS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
 
 
 class UndeclaredAnswerError(AssertionError):
@@ -90,6 +92,9 @@ class ResponseCheck:
         value = json.loads(body)
         if "error" in value and "examples" in content[kind] and value["error"]["code"] not in content[kind]["examples"]:
             raise UndeclaredAnswerError(f"{where}: undeclared code {value['error']['code']}")
+        codes = {each["code"] for each in value["error"]["errors"]} if "error" in value else set()
+        if unexplained := codes - explained_codes():
+            raise UndeclaredAnswerError(f"{where}: docs/errors.md lacks {', '.join(sorted(unexplained))}")
         validator = self._validator(f"{pointer}/content/{kind.replace('/', '~1')}/schema")
         if errors := [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]:
             raise UndeclaredAnswerError(f"{where}: {'; '.join(errors)}")
@@ -115,6 +120,12 @@ def declared(method: str, path: str, status: int, headers: Mapping[str, str], bo
 def product_check() -> ResponseCheck:
     """Return the check of the product's own document, made at the first answer."""
     return ResponseCheck(document())
+
+
+@lru_cache(maxsize=1)
+def explained_codes() -> frozenset[str]:
+    """Return every code that `docs/errors.md` explains."""
+    return frozenset(re.findall(r"`(\w+)`", ERRORS_PAGE.read_text()))
 
 
 def document() -> Json:

@@ -100,7 +100,7 @@ class TestTags:
             ({"name": "x" * 51}, "name"),
             ({"name": "a", "color": "red"}, "color"),
             ({"name": "a", "translations": None}, "translations"),
-            ({"name": "a", "translations": {"german": "x"}}, "translations.german.[key]"),
+            ({"name": "a", "translations": {"german": "x"}}, "translations.german"),
             ({"name": "a", "translations": {"de": ""}}, "translations.de"),
             ({"name": "a", "weight": 1}, "weight"),
         ],

@@ -78,6 +78,18 @@ class TestRetrieve:
         with later(600_000):
             assert tenant.owner.client.get(f"{URL}/{chat.visitor_id}").json["online"] is False
 
+    @pytest.mark.parametrize("url", ["javascript:alert(1)", "java\tscript:a()", "data:text/html,x", "x", "//e.test/"])
+    def test_an_address_that_is_no_web_pages_is_left_out(self, url):
+        tenant = new_site()
+        chat = new_chat(tenant, page_url=url, referrer_url=url)
+        shown = tenant.owner.client.get(f"{URL}/{chat.visitor_id}").json
+        assert (shown["page_url"], shown["referrer_url"]) == (None, None)
+        assert tenant.owner.client.get(f"/v1/conversations/{chat.begin()}").json["page_url"] is None
+        chat.client.put("/widget/v1/context", {"page_url": "https://www.example.com/b"})
+        assert chat.client.put("/widget/v1/context", {"page_url": url, "referrer_url": url}).status == 200
+        shown = tenant.owner.client.get(f"{URL}/{chat.visitor_id}").json
+        assert (shown["page_url"], shown["referrer_url"]) == ("https://www.example.com/b", None)
+
     def test_the_token_is_no_credential(self):
         tenant = new_site()
         chat = new_chat(tenant)

@@ -51,7 +51,7 @@ def to_gateway(call: Call, route: Route, answer: Answer | Raw) -> tuple[str, int
             return "", 304, headers | call.answer_headers
     if answer.status == 204:
         headers.pop("Content-Type")
-    return answer.body, answer.status, headers | call.answer_headers
+    return answer.body, 201 if call.made else answer.status, headers | call.answer_headers
 
 
 def to_gateway_error(call: Call, route: Route, exc: Exception) -> tuple[str, int, Headers]:

@@ -35,6 +35,7 @@ class Call:
     tenant_id: str = ""  # the tenant whose data the call works on; `tn_…~test` for a test-mode key
     allowed_origin: str | None = None  # set once the Origin is known to be allowed: it is then echoed
     answer_headers: dict[str, str] = field(default_factory=dict)
+    made: bool = False  # set by a PUT that made its object: the answer is 201, not 200
     standings: list[Standing] = field(default_factory=list)  # the rate limits it counts against
 
     @property
@@ -141,12 +142,14 @@ def _checked(validate: Callable[[], Model]) -> Model:
     )
 
 
+_OF_A_NAME = "[key]"  # pydantic adds it behind a name that is wrong itself; callers know no such field
 _CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
 _MESSAGES = {"missing": "This field is required.", "extra_forbidden": "There is no such field."}
 
 
 def _field_error(found: Mapping[str, Any]) -> FieldError:
     kind: str = found["type"]
-    path = ".".join(str(part) for part in found["loc"]) or "body"
+    parts = [str(part) for part in found["loc"] if part != _OF_A_NAME]
+    path = ".".join(parts) or "body"
     message = str(found["msg"]).removeprefix("Value error, ")
     return FieldError(path, _CODES.get(kind, kind), _MESSAGES.get(kind, message))

@@ -115,7 +115,9 @@ class _Document:
         versioned = self._versioned(route)
         found: Json = {str(route.status): self._answer(route, route.status, versioned=versioned)}
         for status, model in route.also.items():
-            found[str(status)] = {"description": _SUCCESS.get(status, "See the body."), "headers": headers(route)}
+            more = ["ETag"] if versioned and model is route.answer else []
+            words = _SUCCESS.get(status, "See the body.")
+            found[str(status)] = {"description": words, "headers": headers(route, *more)}
             if model is not None:
                 found[str(status)]["content"] = self._content(self.schemas.shown(model))
         if 304 in route.also or (versioned and route.method == "GET"):
