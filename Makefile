@@ -130,7 +130,10 @@ destroy: venv ## Delete a stage's application stack; with DATA=1, and its name t
 	@$(DEPLOY) $(if $(DATA),--data)
 
 .PHONY: clean
-clean: ## Remove the local stack's data, build output and caches; keep what was installed
+clean: ## Remove the local stack's data (.local/), build output and caches; keep what was installed
+	@if [ -e .local/lock ] && $(PY) -c '' 2>/dev/null && \
+	  ! $(PY) -c 'import fcntl; fcntl.flock(open(".local/lock"), fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null; \
+	then echo "A stack is running on the data in .local/. Stop it first: Ctrl-C where it runs." >&2; exit 1; fi
 	@rm -rf .local dist .chalice/deployments .mutants .mypy_cache .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	@find . \( -name .venv -o -name .venv-ministack -o -name node_modules -o -name .wheels -o -name .git \) -prune \
 	  -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The mail catcher's page: plain HTML, no script; what a mail's own HTML does stays in a sandboxed frame."""
+"""The mail catcher's page: plain HTML, no script; a mail's own HTML stays in a frame that can only open links."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,20 +26,24 @@ article {{ background: var(--card); border: 1px solid var(--line); border-radius
 h2 {{ font-size: 1.05rem; margin: 0 0 .2rem; overflow-wrap: anywhere }}
 .about {{ color: var(--dim); font-size: .85rem; margin: 0 0 .8rem; overflow-wrap: anywhere }}
 pre {{ margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: inherit }}
-iframe {{ width: 100%; min-height: 16rem; border: 1px solid var(--line); border-radius: .4rem; background: #fff }}
+iframe {{ width: 100%; min-height: 24rem; border: 1px solid var(--line); border-radius: .4rem; background: #fff }}
 summary {{ cursor: pointer; color: var(--dim); font-size: .85rem; margin-top: .8rem }}
 .none {{ color: var(--dim) }}
 </style>
 </head>
 <body>
+<main>
 <h1>Mail</h1>
 <p class="about">Everything Parley sent from this machine, newest first. None of it left the machine.</p>
 <form><input name="to" type="search" placeholder="Only mails to this address" aria-label="Only mails to this address"
  value="{to}"><button>Show</button></form>
 {mails}
+</main>
 </body>
 </html>
 """
+# A mail's links open in a tab of their own: our policy, and that of the pages they lead to, keep them out of the frame.
+_TAB = '<!doctype html><base target="_blank">'
 
 
 def render(mails: Sequence[Mapping[str, str]], to: str) -> str:
@@ -53,7 +57,10 @@ def render(mails: Sequence[Mapping[str, str]], to: str) -> str:
 def _article(mail: Mapping[str, str]) -> str:
     html = ""
     if mail["html"]:
-        frame = f'<iframe sandbox title="The mail as HTML" srcdoc="{escape(mail["html"])}"></iframe>'
+        frame = (
+            '<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" title="The mail as HTML" '
+            f'srcdoc="{escape(_TAB + mail["html"])}"></iframe>'
+        )
         html = f"<details{'' if mail['text'] else ' open'}><summary>As HTML</summary>{frame}</details>"
     moment = mail["received_at"][:19].replace("T", " ")
     return (

@@ -53,7 +53,8 @@ def listen(port: int) -> socket.socket:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise StartFailed(
-                f"Port {port} is taken by another program. Choose another: PORT={_next_free(port)} make run"
+                f"Port {port} is taken, by a stack that runs already or by another program."
+                f" Choose another: PORT={_next_free(port)} make run"
             ) from error
         raise StartFailed(f"Port {port} cannot be used: {error.strerror}") from error
     sock.listen(2048)

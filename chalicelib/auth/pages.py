@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
-import html
+import json
 from functools import lru_cache
+from html import escape
 
+from chalicelib.auth.page_words import ENGLISH, GERMAN, Words
 from chalicelib.core.frozen import frozen
 
 _STYLE = """
@@ -22,10 +24,11 @@ button:disabled{background:#767e8c}
 # The token leaves the address bar, and with it the history and any copied address, as soon as the page has read it.
 _SCRIPT = """
 const form = document.querySelector("form"), button = form.querySelector("button");
+const words = JSON.parse(form.dataset.words);
 const done = document.getElementById("done"), failed = document.getElementById("failed");
 const token = new URLSearchParams(location.search).get("token") || "";
 history.replaceState(null, "", location.pathname);
-if (!token) { form.hidden = true; failed.textContent = "This address lacks its token. Open the link in your mail."; }
+if (!token) { form.hidden = true; failed.textContent = words.no_token; }
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   button.disabled = true;
@@ -41,16 +44,17 @@ form.addEventListener("submit", async (event) => {
       done.textContent = form.dataset.done;
       return;
     }
-    failed.textContent = (await answer.json()).error.message;
+    const { code, errors, message } = (await answer.json()).error;
+    failed.textContent = words[errors[0]?.code] || words[code] || message;
   } catch {
-    failed.textContent = "The server could not be reached. Try again.";
+    failed.textContent = words.unreachable;
   }
   button.disabled = false;
 });
 """
 
 _PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
@@ -61,8 +65,8 @@ _PAGE = """<!doctype html>
 <body>
 <main>
 <h1>{title}</h1>
-<noscript><p>This page needs JavaScript.</p></noscript>
-<form method="post" data-api="{api}" data-done="{done}">
+<noscript><p>{no_script}</p></noscript>
+<form method="post" data-api="/v1/auth/{name}" data-done="{done}" data-words="{words}">
 {fields}
 <button type="submit">{button}</button>
 </form>
@@ -74,65 +78,58 @@ _PAGE = """<!doctype html>
 </html>
 """
 
+_NAME = '<label for="name">{label}</label>\n<input id="name" name="name" maxlength="200" autocomplete="name">\n'
 _CHOICE = (
     '<label for="password">{label}</label>\n<input id="password" name="password" type="password" minlength="8" '
     'maxlength="128" autocomplete="new-password" aria-describedby="hint"{required}>\n'
     '<p class="hint" id="hint">{hint}</p>'
 )
-_NAME = '<label for="name">Your name</label>\n<input id="name" name="name" maxlength="200" autocomplete="name">'
 
 
 @frozen
-class _Form:
-    title: str
-    api: str
-    button: str
-    done: str
-    fields: str = ""
+class _Fields:
+    """What a form asks for besides the token."""
+
+    name: bool = False
+    password: bool = False
+    required: bool = False
 
 
 _FORMS = {
-    "verify-email": _Form(
-        "Confirm your e-mail address",
-        "/v1/auth/verify-email",
-        "Confirm",
-        "Your address is confirmed. You can log in now.",
-    ),
-    "confirm-email": _Form(
-        "Use this e-mail address",
-        "/v1/auth/confirm-email",
-        "Confirm",
-        "Your account has this address now. Log in with it from now on.",
-    ),
-    "reset-password": _Form(
-        "Choose a new password",
-        "/v1/auth/reset-password",
-        "Set the password",
-        "Your password is set. Log in with it.",
-        _CHOICE.format(label="New password", hint="At least 8 characters.", required=" required"),
-    ),
-    "accept-invite": _Form(
-        "Accept the invitation",
-        "/v1/auth/accept-invite",
-        "Accept",
-        "You have joined. You can log in now.",
-        _NAME
-        + "\n"
-        + _CHOICE.format(
-            label="Password for a new account",
-            hint="At least 8 characters. Leave it empty if you have an account.",
-            required="",
-        ),
-    ),
+    "verify-email": _Fields(),
+    "confirm-email": _Fields(),
+    "reset-password": _Fields(password=True, required=True),
+    "accept-invite": _Fields(name=True, password=True),
 }
+_LANGUAGES = {"en": ENGLISH, "de": GERMAN}
 
 
-@lru_cache(maxsize=len(_FORMS))
-def page(name: str) -> str:
+@lru_cache(maxsize=len(_FORMS) * len(_LANGUAGES))
+def page(name: str, language: str) -> str:
     """Return the page's HTML. It asks no other host for anything."""
-    form = _FORMS[name]
-    texts = {key: html.escape(getattr(form, key)) for key in ("title", "api", "button", "done")}
-    return _PAGE.format(style=_STYLE, script=_SCRIPT, fields=form.fields, **texts)
+    words = _LANGUAGES[language]
+    form = words.forms[name]
+    said = {"no_token": words.no_token, "unreachable": words.unreachable, **words.failures}
+    return _PAGE.format(
+        name=name,
+        language=language,
+        style=_STYLE,
+        script=_SCRIPT,
+        fields=_fields(_FORMS[name], words, form.password, form.hint),
+        title=escape(form.title),
+        button=escape(form.button),
+        done=escape(form.done),
+        no_script=escape(words.no_script),
+        words=escape(json.dumps(said)),
+    )
+
+
+def _fields(asked: _Fields, words: Words, label: str, hint: str) -> str:
+    name = _NAME.format(label=escape(words.name)) if asked.name else ""
+    if not asked.password:
+        return name
+    required = " required" if asked.required else ""
+    return name + _CHOICE.format(label=escape(label), hint=escape(hint), required=required)
 
 
 @lru_cache(maxsize=1)

@@ -318,10 +318,10 @@ def _device(call: Call) -> Device:
 
 
 def _language(call: Call) -> str:
-    """The mail is read by who asks for it, with the same wishes as their browser's."""
+    """A mail or a page is read by who asks for it, with the same wishes as their browser's."""
     return language_for(call.headers.get("accept-language"))
 
 
 def _page(call: Call, name: str) -> Raw:
     call.answer_headers.update(pages.security_headers())
-    return Raw(pages.page(name), HTML)
+    return Raw(pages.page(name, _language(call)), HTML)

@@ -87,7 +87,7 @@ def _invoice(account: Account, invoice_id: str, wrong: str) -> Page:
         sums.append(("From credit" if credit > 0 else "To credit", money(-credit, currency)))
     sums.append(("Due" if invoice["status"] != "paid" else "Paid", money(invoice["amount_due"], currency)))
     whose = escape(invoice["customer_name"] or invoice["customer_email"] or "")
-    content = f"""{alert(wrong)}<section><p class="dim">Invoice {escape(invoice["number"] or "(draft)")}</p>
+    content = f"""{alert(wrong)}<section><h1>Invoice {escape(invoice["number"] or "(draft)")}</h1>
 <p class="big">{money(invoice["amount_due"], currency)}</p>
 <p>{status(invoice["status"])} · {day(invoice["created"])} · {whose}</p>
 </section><section>{lines}<div class="total">{rows(sums)}</div></section>"""

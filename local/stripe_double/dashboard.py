@@ -53,7 +53,7 @@ def _clock(account: Account, double: StripeDouble) -> str:
 def _customers(account: Account) -> str:
     found = [each for each in account.ledger.of_kind("customer") if not each.get("deleted")][:SHOWN]
     lines = "".join(_customer(account, each) for each in found)
-    head = "<tr><th>Customer<th>Subscription<th>Period until<th>Newest invoice<th></tr>"
+    head = "<tr><th>Customer<th>Subscription<th>Period until<th>Newest invoice<td></tr>"
     return f'<section><h2>Customers</h2><div class="wide"><table>{head}{lines}</table></div></section>'
 
 
@@ -95,7 +95,7 @@ def _events(account: Account) -> str:
         if number == SHOWN:
             break
         lines.append(_event(event, deliveries.get(event["id"])))
-    head = "<tr><th>Event<th>About<th>Told<th></tr>"
+    head = "<tr><th>Event<th>About<th>Told<td></tr>"
     return f'<section><h2>Events</h2><div class="wide"><table>{head}{"".join(lines)}</table></div></section>'
 
 

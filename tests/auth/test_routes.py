@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import hashlib
+import html
 import json
 import re
 from typing import Any
@@ -513,8 +514,11 @@ class TestAcceptInvitation:
         assert client.post("/v1/auth/accept-invite", {"password": "short"}).params == {"token", "password"}
 
 
+LINKED = ("verify-email", "reset-password", "accept-invite", "confirm-email")
+
+
 class TestPages:
-    @pytest.mark.parametrize("name", ["verify-email", "reset-password", "accept-invite", "confirm-email"])
+    @pytest.mark.parametrize("name", LINKED)
     def test_each_link_opens_a_page_that_runs_its_own_script_only(self, client, name):
         page = client.get(f"/auth/{name}?token=x")
         assert page.status == 200
@@ -526,6 +530,25 @@ class TestPages:
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert "//" not in page.text.replace("<!doctype", "")
         assert f'data-api="/v1/auth/{name}"' in page.text
+
+    @pytest.mark.parametrize(
+        ("wishes", "language", "button"), [("de-AT,en;q=0.5", "de", "Annehmen"), ("fr", "en", "Accept")]
+    )
+    def test_the_page_is_in_the_browsers_language(self, client, wishes, language, button):
+        page = client.get("/auth/accept-invite?token=x", Accept_Language=wishes)
+        assert f'<html lang="{language}">' in page.text
+        assert f'<button type="submit">{button}</button>' in page.text
+
+    @pytest.mark.parametrize("name", LINKED)
+    def test_what_a_link_can_be_refused_for_is_said_in_german(self, client, name):
+        page = client.get(f"/auth/{name}?token=x", Accept_Language="de").text
+        words = json.loads(html.unescape(page.partition('data-words="')[2].partition('"')[0]))
+        answers = client.get("/v1/openapi.json").json["paths"][f"/v1/auth/{name}"]["post"]["responses"].values()
+        refusals = [answer["$ref"].rpartition("/")[2] for answer in answers if "$ref" in answer]
+        codes = {code for refusal in refusals for code in refusal.split(".")[1:-1]}
+        # The page's own script makes none of these; of `invalid`, the field's code is said.
+        assert codes - {"malformed_request", "too_large", "unsupported_media_type", "invalid"} - words.keys() == set()
+        assert {"no_token", "unreachable", "password_too_common", "password_is_email", "required"} <= words.keys()
 
 
 def refresh(client: Client, token: str) -> str:

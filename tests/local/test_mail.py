@@ -98,7 +98,14 @@ class TestPage:
 
     def test_html_stays_in_a_sandbox(self):
         page = render([vars_of(mail(html='<img src=x onerror="alert(1)">'))], "")
-        assert 'sandbox title="The mail as HTML" srcdoc="&lt;img src=x onerror=&quot;alert(1)&quot;&gt;"' in page
+        frame = page.partition("<iframe ")[2].partition(">")[0]
+        assert frame.endswith('&lt;img src=x onerror=&quot;alert(1)&quot;&gt;"')
+        allowed = frame.partition('sandbox="')[2].partition('"')[0].split()
+        assert set(allowed) == {"allow-popups", "allow-popups-to-escape-sandbox"}
+
+    def test_a_link_in_html_opens_a_tab_because_no_page_may_be_in_the_frame(self):
+        page = render([vars_of(mail(html='<a href="https://x/">Confirm</a>'))], "")
+        assert 'srcdoc="&lt;!doctype html&gt;&lt;base target=&quot;_blank&quot;&gt;&lt;a href' in page
 
     @pytest.mark.parametrize("to", ["", 'x"><script>'])
     def test_an_empty_box_says_so(self, to):

@@ -233,7 +233,9 @@ class TestMistakes:
             stack = start(port=port)
             _, error = stack.process.communicate(timeout=20)
         assert stack.process.returncode == 1
-        assert f"Port {port} is taken by another program. Choose another: PORT=" in error
+        assert (
+            f"Port {port} is taken, by a stack that runs already or by another program. Choose another: PORT=" in error
+        )
         assert "Traceback" not in error
 
     def test_a_second_stack_on_the_same_data_is_refused_and_the_first_goes_on(self, start):
