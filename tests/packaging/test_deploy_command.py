@@ -13,7 +13,7 @@ from infra import deploy, smoke
 pytestmark = pytest.mark.packaging
 
 URL = "https://api.example.com"
-WELL = {
+WELL: dict[str, tuple[int, dict[str, Any]]] = {
     "/health": (200, {"version": VERSION}),
     "/health/ready": (200, {"status": "ok"}),
     "/.well-known/jwks.json": (200, {"keys": [{}]}),
