@@ -15,7 +15,7 @@ from chalicelib.core.table import tenant_rows, transact
 from chalicelib.jobs import service
 from chalicelib.jobs.models import Step
 from tests.support.clocks import later
-from tests.support.permissions import permits
+from tests.support.permissions import permits, refused
 from tests.support.queues import deliver, drain, take
 from tests.support.settings import changed
 from tests.support.tenants import new_tenant
@@ -69,6 +69,8 @@ def test_a_job_that_writes_into_another_tenant_is_refused(services, stray):
     bodies = take(services, "events")
     assert deliver(app.dispatch_events, bodies) == bodies
     assert written(other) is None
+    assert len(refused) == 1
+    refused.clear()  # it was to be
 
 
 def test_and_by_nothing_else(services, stray, monkeypatch):
