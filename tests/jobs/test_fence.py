@@ -106,6 +106,13 @@ def test_a_job_on_test_data_reads_its_tenant_but_does_not_write_there():
     assert not permits(policy, "GetItem", ["tn_b#member"])
 
 
+def test_the_tables_key_may_be_used_through_dynamodb_and_in_no_other_way():
+    for policy in (fence.policy("tn_a"), fence.policy("tn_a~test")):
+        (key,) = [each for each in policy["Statement"] if any(action.startswith("kms:") for action in each["Action"])]
+        assert key["Condition"] == {"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}}
+        assert "kms:Decrypt" in key["Action"]
+
+
 class TestSession:
     def test_it_is_asked_for_once_an_hour_and_tenant(self, services, stray, sessions):
         own, other = new_tenant(), new_tenant()
