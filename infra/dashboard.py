@@ -44,7 +44,8 @@ def dashboard(resources: Template, stateful: Template) -> Template:
     return {
         "Type": "AWS::CloudWatch::Dashboard",
         "Properties": {
-            "DashboardName": {"Fn::Sub": "parley-${Stage}"},
+            # With the region: dashboards, unlike alarms, belong to all regions of an account.
+            "DashboardName": {"Fn::Sub": "parley-${Stage}-${RegionCode}"},
             "DashboardBody": {"Fn::Sub": [body, variables]},
         },
     }

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from infra import create_keys, regions, smoke, web
 from infra.clients import client
@@ -240,9 +240,13 @@ def main(arguments: list[str] | None = None, ask: Ask = input) -> int:
         return deploy(
             deployment, (lambda _question: "yes") if given.yes else ask, given.smoke_url, emulated=given.emulated
         )
-    except (regions.UnusableSettingsError, StackFailedError, ClientError) as exc:
+    except NoCredentialsError:
+        print("No AWS credentials. Set AWS_PROFILE, or log in with the AWS CLI.", file=sys.stderr)
+    except EOFError:
+        print("\nNobody can be asked here, so nothing more was changed. For deploy, YES=1 says yes.", file=sys.stderr)
+    except (regions.UnusableSettingsError, StackFailedError, BotoCoreError, ClientError) as exc:
         print(exc, file=sys.stderr)
-        return 1
+    return 1
 
 
 if __name__ == "__main__":

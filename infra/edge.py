@@ -55,6 +55,7 @@ def add(template: Template, load: Any) -> None:  # noqa: ANN401 - infra.template
     api = resources["RestAPI"]["Properties"]
     # The metrics' dimension: with one name for all, two stages in one account would share theirs.
     api["Name"] = api["DefinitionBody"]["info"]["title"] = {"Ref": "AWS::StackName"}
+    api["OpenApiVersion"] = "2.0"  # without it SAM makes a second stage, `Stage`, which has nothing of what follows
     api["TracingEnabled"] = True
     api["AccessLogSetting"] = {"DestinationArn": _LOGS, "Format": json.dumps(ACCESS_LOG)}
     api["MethodSettings"] = [{"ResourcePath": "/*", "HttpMethod": "*", "MetricsEnabled": False, **_THROTTLED}]

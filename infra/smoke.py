@@ -1,6 +1,7 @@
 """Does a stack that was just deployed work? Asked over HTTP, as its users do."""
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -8,10 +9,25 @@ from collections.abc import Callable
 from chalicelib.core.version import VERSION
 
 _SECONDS = 29  # API Gateway's own limit: a first start may take a while
+# A deploy that has ended is not everywhere at once: the gateway's stage, a new role's rights and the functions' code
+# take some seconds to spread. Going back for that would undo, or delete, what works.
+_ROUNDS = 7
+_PAUSE_S = 10.0
 
 
-def failures(base_url: str, *, emulated: bool = False) -> list[str]:
-    """Return what is wrong, nothing when all is well. An emulator's gateway has no answers of our own."""
+def failures(base_url: str, *, emulated: bool = False, pause: Callable[[float], None] = time.sleep) -> list[str]:
+    """Return what is still wrong after a minute, nothing as soon as all is well.
+
+    An emulator's gateway has no answers of our own.
+    """
+    for _ in range(_ROUNDS - 1):
+        if not (found := _failures(base_url, emulated=emulated)):
+            return found
+        pause(_PAUSE_S)
+    return _failures(base_url, emulated=emulated)
+
+
+def _failures(base_url: str, *, emulated: bool) -> list[str]:
     found = [
         *_expect(f"{base_url}/health", 200, lambda found: found["version"] == VERSION),
         *_expect(f"{base_url}/health/ready", 200, lambda found: found["status"] == "ok"),

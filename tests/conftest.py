@@ -127,12 +127,15 @@ def _cold_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _permissions_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Note what needs a permission and is not a call each time: what is cached, a signed link or form."""
+def _permissions_noted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Note what needs a permission and is not a call each time: what is cached, a signed link or form.
+
+    A call that its function's policy doesn't allow fails the test, even if what has made it takes that in its stride.
+    """
     from chalicelib.core import keyring
     from chalicelib.core.config import settings
     from chalicelib.files import blocks, s3_gateway
-    from tests.support.permissions import noting
+    from tests.support.permissions import noting, refused
 
     def secret(*_args: object, **_named: object) -> dict[str, str]:
         return {"SecretId": settings().keys_secret}
@@ -147,6 +150,10 @@ def _permissions_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "document", noting(keyring.document, "secretsmanager", "get_secret_value", secret))
     monkeypatch.setattr(s3_gateway, "link", noting(s3_gateway.link, "s3", "get_object", place))
     monkeypatch.setattr(s3_gateway, "upload_form", noting(s3_gateway.upload_form, "s3", "put_object", place))
+    yield
+    found = refused.copy()
+    refused.clear()
+    assert found == []
 
 
 @pytest.fixture(scope="session")

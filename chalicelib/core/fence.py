@@ -16,6 +16,14 @@ from chalicelib.core.table import TEST_SUFFIX
 SESSION_S = 3600  # the most that AWS gives to a role that was itself assumed, as a function's is
 _EARLY_MS = 300_000  # a session is replaced so long before it ends: no function runs that long
 _KEPT = 16  # tenants whose clients a process keeps
+# The table's key is AWS's, whose own policy lets the account's callers of DynamoDB use it. IAM may cut that, too, down
+# to what a session's policy names; by itself this gives nothing, as the role has no such right.
+_TABLE_KEY = {
+    "Effect": "Allow",
+    "Action": ["kms:Decrypt", "kms:DescribeKey"],
+    "Resource": "*",
+    "Condition": {"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}},
+}
 
 _tenant: ContextVar[str] = ContextVar("fenced_tenant", default="")
 _clients: dict[str, tuple[int, Any]] = {}  # by tenant: until when it is good, and the client
@@ -64,7 +72,7 @@ def policy(tenant_id: str) -> dict[str, Any]:
     else:
         statements = [_allowing(["dynamodb:*"], tenant_id)]
         statements.append(_allowing(["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"], tenant_id, tenant))
-    return {"Version": "2012-10-17", "Statement": statements}
+    return {"Version": "2012-10-17", "Statement": [*statements, _TABLE_KEY]}
 
 
 def _allowing(actions: list[str], *scopes: str) -> dict[str, Any]:

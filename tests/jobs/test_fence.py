@@ -15,7 +15,7 @@ from chalicelib.core.table import tenant_rows, transact
 from chalicelib.jobs import service
 from chalicelib.jobs.models import Step
 from tests.support.clocks import later
-from tests.support.permissions import permits
+from tests.support.permissions import permits, refused
 from tests.support.queues import deliver, drain, take
 from tests.support.settings import changed
 from tests.support.tenants import new_tenant
@@ -69,6 +69,8 @@ def test_a_job_that_writes_into_another_tenant_is_refused(services, stray):
     bodies = take(services, "events")
     assert deliver(app.dispatch_events, bodies) == bodies
     assert written(other) is None
+    assert len(refused) == 1
+    refused.clear()  # it was to be
 
 
 def test_and_by_nothing_else(services, stray, monkeypatch):
@@ -102,6 +104,13 @@ def test_a_job_on_test_data_reads_its_tenant_but_does_not_write_there():
     assert permits(policy, "BatchGetItem", ["tn_a~test#job_x", "tn_a#member"])
     assert not permits(policy, "PutItem", ["tn_a#member"])
     assert not permits(policy, "GetItem", ["tn_b#member"])
+
+
+def test_the_tables_key_may_be_used_through_dynamodb_and_in_no_other_way():
+    for policy in (fence.policy("tn_a"), fence.policy("tn_a~test")):
+        (key,) = [each for each in policy["Statement"] if any(action.startswith("kms:") for action in each["Action"])]
+        assert key["Condition"] == {"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}}
+        assert "kms:Decrypt" in key["Action"]
 
 
 class TestSession:

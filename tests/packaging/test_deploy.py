@@ -262,7 +262,7 @@ def test_there_are_alarms_and_somebody_to_tell(deployed: Cloud) -> None:
     assert {tuple(alarm["AlarmActions"]) for alarm in alarms} == {(deployed.outputs["AlarmTopicArn"],)}
     topic = deployed.client("sns").list_subscriptions_by_topic(TopicArn=deployed.outputs["AlarmTopicArn"])
     assert [each["Endpoint"] for each in topic["Subscriptions"]] == ["ops@example.com"]
-    assert deployed.client("cloudwatch").get_dashboard(DashboardName="parley-prod")["DashboardBody"]
+    assert deployed.client("cloudwatch").get_dashboard(DashboardName="parley-prod-eu1")["DashboardBody"]
 
 
 def test_every_schedule_may_call_its_function_and_has_an_alarm_that_looks_at_it(deployed: Cloud) -> None:

@@ -51,6 +51,13 @@ def test_the_stage_is_throttled_by_the_regions_settings(translated: Template) ->
     assert (method["ThrottlingRateLimit"], method["ThrottlingBurstLimit"]) == ({"Ref": "ApiRate"}, {"Ref": "ApiBurst"})
 
 
+def test_there_is_no_second_stage_without_throttles_firewall_and_logs(translated: Template) -> None:
+    """SAM makes one by the name `Stage`, through the deployment, unless it is told not to."""
+    made = [r["Properties"] for r in translated["Resources"].values() if r["Type"] == "AWS::ApiGateway::Deployment"]
+    assert [deployment.get("StageName", "") for deployment in made] == [""]
+    assert stage(translated)["StageName"] == "api"
+
+
 def test_every_function_and_the_gateway_are_traced_and_their_logs_are_kept_for_some_days(translated: Template) -> None:
     resources = translated["Resources"]
     functions = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::Lambda::Function"}

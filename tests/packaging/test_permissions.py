@@ -149,6 +149,8 @@ def operations_named() -> Iterator[str]:
 def test_a_call_that_the_table_lacks_is_refused_where_it_is_made(services):
     with running("rotate_signing_keys"), pytest.raises(AssertionError, match="doesn't let rotate_signing_keys do"):
         aws.call("sqs", "send_message", {"QueueUrl": "events", "MessageBody": "x"})
+    assert len(recorded.refused) == 1
+    recorded.refused.clear()  # else it would fail this test, too, as one that somebody catches does
 
 
 def test_only_resources_whose_id_is_made_with_the_stack_are_named_by_a_wildcard():

@@ -272,6 +272,30 @@ def test_every_function_has_a_line_in_the_table_of_permissions_and_no_other(func
     assert of_the_app == set(permissions.FUNCTIONS)
 
 
+# These belong to an account, or to the world: a second region of the same stage makes its own beside the first's.
+OF_ALL_REGIONS = ("AWS::CloudFront::", "AWS::CloudWatch::Dashboard", "AWS::IAM::", "AWS::S3::Bucket")
+
+
+def names_given(properties: Any) -> list[str]:
+    """Every name that a resource is given, wherever it stands among its properties."""
+    if not isinstance(properties, dict):
+        return []
+    found = [json.dumps(v) for n, v in properties.items() if n in {"Name", "BucketName", "DashboardName", "RoleName"}]
+    return found + [name for value in properties.values() for name in names_given(value)]
+
+
+def test_a_second_region_in_the_same_account_finds_no_name_taken(translated: Template) -> None:
+    resources = {**translated["Resources"], **load(STATEFUL)["Resources"]}
+    names = {
+        f"{key}: {name}"
+        for key, resource in resources.items()
+        if resource["Type"].startswith(OF_ALL_REGIONS)
+        for name in names_given(resource["Properties"])
+    }
+    assert len(names) == 11  # 6 of CloudFront, 3 buckets, the dashboard, the role for jobs
+    assert {name for name in names if "${AWS::Region}" not in name and "${RegionCode}" not in name} == set()
+
+
 def test_every_stack_is_under_cloudformations_limits(package: Any, translated: Template) -> None:
     """1 MB of template in S3, 500 resources, 200 parameters and outputs, 1,024 characters of a description."""
     assert package.template.stat().st_size < 1_000_000

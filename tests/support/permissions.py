@@ -2,6 +2,7 @@
 
 What a test does outside any function, such as building its rows, is its own business. The calls of threads that a
 function starts are noted for it but not refused: with several callers at once it isn't known whose they are.
+What is refused is kept besides (`refused`), and fails the test at its end: some callers catch whatever a call raises.
 """
 
 import re
@@ -24,6 +25,7 @@ _running: ContextVar[str] = ContextVar("running", default="")
 _last = ""
 operations: set[tuple[str, str]] = set()  # of every function
 seen: set[tuple[str, str, str, str]] = set()  # function, service, action and resource of every call so far
+refused: list[str] = []  # since the last test ended
 
 
 @contextmanager
@@ -60,14 +62,20 @@ def note(service: str, operation: str, params: Params) -> None:
     for need in needed(service, operation, params):
         for each in {function, _last} - {""}:
             seen.add((each, *need))
-        assert not function or allows(function, need), f"infra/permissions.py doesn't let {function} do {need}"
+        _require(not function or allows(function, need), f"infra/permissions.py doesn't let {function} do {need}")
     if service == "dynamodb" and fence.tenant():
         keys = leading_keys(operation, params)
         for need in needed(service, operation, params):
             seen.add(("jobs", *need))
-            assert allows("jobs", need), f"infra/permissions.py doesn't let a job do {need}"
-            refused = f"the session of {fence.tenant()} doesn't let a job {need[1]} {keys}"
-            assert permits(fence.policy(fence.tenant()), need[1], keys), refused
+            _require(allows("jobs", need), f"infra/permissions.py doesn't let a job do {need}")
+            allowed = permits(fence.policy(fence.tenant()), need[1], keys)
+            _require(allowed, f"the session of {fence.tenant()} doesn't let a job {need[1]} {keys}")
+
+
+def _require(allowed: bool, otherwise: str) -> None:
+    if not allowed:
+        refused.append(otherwise)
+        raise AssertionError(otherwise)
 
 
 def noting(act: Act, service: str, operation: str, params: Callable[..., Params]) -> Act:
