@@ -9,6 +9,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.companies import service as companies
+from chalicelib.companies.models import Company
 from chalicelib.contacts import store
 from chalicelib.contacts.models import MAX_OTHERS, Contact, ContactNotFoundError, Merged, TooManyMergedError
 from chalicelib.contacts.service import Actor, commit, merged_error, shown, updated_event
@@ -29,7 +31,7 @@ def merge_contact(tenant_id: str, contact_id: str, into: str, actor: Actor, expe
     """Merge a contact, of the version that is expected, into another one; doing it again answers the first job.
 
     Raises ContactNotFoundError, InvalidError for `into`, ContactMergedError, TooManyMergedError and
-    PreconditionFailedError. One read, one transaction, three queue sends.
+    PreconditionFailedError. One read, or two where a company is taken over, one transaction, three queue sends.
     """
 
     def attempt() -> Job:
@@ -62,7 +64,8 @@ def _read(tenant_id: str, contact_id: str, into: str) -> tuple[Contact | Merged,
 
 
 def _merge(source: Contact, target: Contact, actor: Actor) -> Job:
-    after = replace(_joined(target, source), updated_at=clock.now_ms(), pos=target.pos + 1)
+    company = _company_of(source) if target.company_id is None else None
+    after = replace(_joined(target, source, company), updated_at=clock.now_ms(), pos=target.pos + 1)
     if max(len(after.other_emails), len(after.other_external_ids)) > MAX_OTHERS:
         raise TooManyMergedError
     job, starting = jobs.starting(source.tenant_id, MERGE_JOB, {"contact_id": source.id, "into": target.id}, actor)
@@ -72,6 +75,8 @@ def _merge(source: Contact, target: Contact, actor: Actor) -> Job:
         *store.burying(source, left, NewEvent("contact.merged", data, dict(actor), counts={"contacts": -1})),
         *store.changing(target, after, [updated_event(target, after, actor)]),
         *store.handing_over(source, target.id),
+        # Else a job that lets the company's contacts follow its new name, or its end, might be past this one.
+        *([companies.requiring_company(company)] if company else []),
         *starting,
     ]
     commit(target, writes, result=job)
@@ -80,11 +85,15 @@ def _merge(source: Contact, target: Contact, actor: Actor) -> Job:
     return job
 
 
-def _joined(target: Contact, source: Contact) -> Contact:
-    """Return the contact that stays, with what it lacked and the other one had."""
+def _company_of(contact: Contact) -> Company | None:
+    return companies.find_company(contact.tenant_id, contact.company_id) if contact.company_id else None
+
+
+def _joined(target: Contact, source: Contact, company: Company | None) -> Contact:
+    """Return the contact that stays, with what it lacked and the other one had; `company` is the other one's, as is."""
     filled: dict[str, Any] = {name: getattr(target, name) or getattr(source, name) for name in _FILLED}
-    if target.company_id is None:
-        filled |= {"company_id": source.company_id, "company_name": source.company_name}
+    if company:
+        filled |= {"company_id": company.id, "company_name": company.name}
     emails, external_ids = [*target.emails, *source.emails], [*target.external_ids, *source.external_ids]
     notes = [each for each in (target.notes, source.notes) if each]
     attributes = {**json.loads(source.custom_attributes), **json.loads(target.custom_attributes)}
