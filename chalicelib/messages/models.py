@@ -127,6 +127,11 @@ class Message:
     moved: "Moved | None" = None  # then its row is its `message.moved` event
     attachments: tuple[Attachment, ...] = ()
 
+    @property
+    def shown_in_lists(self) -> str:
+        """What it says, or else the name of its first file."""
+        return self.content or (self.attachments[0].name if self.attachments else "")
+
 
 class AuthorOut(Response):
     """Who said it."""

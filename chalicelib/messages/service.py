@@ -196,8 +196,7 @@ def said(before: Conversation, message: Message) -> Conversation:
     if message.private:
         return replace(before, hot=hot)
     after = replace(before, hot=replace(hot, public_count=hot.public_count + 1))
-    shown = message.content or message.attachments[0].name
-    return with_public_message(after, shown, message.created_at, reopen=by_visitor)
+    return with_public_message(after, message.shown_in_lists, message.created_at, reopen=by_visitor)
 
 
 def taken(bucket: str | None) -> str:
