@@ -120,6 +120,8 @@ def list_for_visitor(conversation: Conversation, after_seq: int, limit: int, cur
         found, _ = store.between(
             tenant_id, conversation.id, reached + 1, last, max(limit + 1, SEARCH_BACK if number else 0)
         )
+        if not found:  # deleted, or merged away, since the conversation was read
+            break
         shown += [message for message in found if not message.private]
         reached = found[-1].seq
     more = len(shown) > limit or reached < last
