@@ -248,8 +248,8 @@ def _putting_words(rows: Rows, conversation: Conversation) -> list[Write]:
 
 def remains(tenant_id: str, conversation_id: str, limit: int) -> tuple[Sequence[Key], bool]:
     """Return the keys of rows that a conversation still has besides the main one, and whether there are more."""
-    found = tenant_rows(tenant_id).query(conversation_id, between=(" ", "m#~"), limit=limit, consistent=True)
-    return [Key(item["pk"], item["sk"]) for item in found.items], found.more
+    found = tenant_rows(tenant_id).query(conversation_id, between=(" ", "~"), limit=limit, consistent=True)
+    return [Key(item["pk"], item["sk"]) for item in found.items if item["sk"] != "meta"], found.more
 
 
 def _facets(conversation: Conversation) -> list[str]:
