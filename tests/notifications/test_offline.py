@@ -190,6 +190,26 @@ class TestOnce:
         assert deliver(app.remind, failed) == []
         assert (noted(tenant, found), post.to(email)) == ([], [])
 
+    @pytest.mark.parametrize("still_moving", [False, True])
+    def test_what_was_said_in_a_conversation_that_was_merged_is_told_too(self, tenant, owner, post, still_moving):
+        chat, email = identified(tenant)
+        target, source = chat.begin(), chat.begin()
+        reply(owner, target, "first")
+        post.remind(*post.reminders())
+        reply(owner, source, "second")
+        (reminder,) = post.reminders()
+        assert owner.post(f"/v1/conversations/{source}/merge", {"into": target}).status == 202
+        waiting = [reminder]
+        if still_moving:
+            assert deliver(app.remind, [reminder.to_json()]) == []
+            waiting = post.reminders()
+            assert (waiting, len(post.to(email))) == ([reminder], 1)
+        drain(post.services)
+        with later(QUIET_MS):
+            post.remind(*waiting)
+            post.remind(*waiting)
+        assert [quoted(mail) for mail in post.to(email)] == [["first"], ["second"]]
+
     @pytest.mark.parametrize("dies_at", range(12))
     def test_a_crash_at_any_call_loses_and_doubles_nothing(self, tenant, owner, post, dies_at):
         chat, email = identified(tenant)
