@@ -215,11 +215,11 @@ def new_conversation(
     visitor_id: str,
     cold: Cold,
     *,
-    number: int,
+    number: int = 0,
     held: bool = False,
     **given: Any,  # noqa: ANN401 - as Hot has them
 ) -> Conversation:
-    """Return an open conversation, not stored yet; `given` are fields of Hot."""
+    """Return an open conversation, not stored yet; `given` are fields of Hot. Before it is, it gets a number."""
     now = clock.now_ms()
     known: dict[str, Any] = {
         "number": number,
