@@ -12,7 +12,16 @@ from typing import Any
 from chalicelib.companies import service as companies
 from chalicelib.companies.models import Company
 from chalicelib.contacts import store
-from chalicelib.contacts.models import MAX_OTHERS, Contact, ContactNotFoundError, Merged, TooManyMergedError
+from chalicelib.contacts.models import (
+    MAX_MERGED_ATTRIBUTES_BYTES,
+    MAX_MERGED_NOTES_BYTES,
+    MAX_OTHERS,
+    Contact,
+    ContactNotFoundError,
+    Merged,
+    MergedTooLargeError,
+    TooManyMergedError,
+)
 from chalicelib.contacts.service import Actor, commit, merged_error, shown, updated_event
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import InvalidError, PreconditionFailedError
@@ -30,8 +39,8 @@ _FILLED = ("name", "email", "phone", "title", "role", "external_id")
 def merge_contact(tenant_id: str, contact_id: str, into: str, actor: Actor, expected_version: int | None = None) -> Job:
     """Merge a contact, of the version that is expected, into another one; doing it again answers the first job.
 
-    Raises ContactNotFoundError, InvalidError for `into`, ContactMergedError, TooManyMergedError and
-    PreconditionFailedError. One read, or two where a company is taken over, one transaction, three queue sends.
+    Raises ContactNotFoundError, InvalidError for `into`, ContactMergedError, TooManyMergedError, MergedTooLargeError
+    and PreconditionFailedError. One read, or two where a company is taken over, one transaction, three queue sends.
     """
 
     def attempt() -> Job:
@@ -68,6 +77,8 @@ def _merge(source: Contact, target: Contact, actor: Actor) -> Job:
     after = replace(_joined(target, source, company), updated_at=clock.now_ms(), pos=target.pos + 1)
     if max(len(after.other_emails), len(after.other_external_ids)) > MAX_OTHERS:
         raise TooManyMergedError
+    if _is_too_large(after):
+        raise MergedTooLargeError
     job, starting = jobs.starting(source.tenant_id, MERGE_JOB, {"contact_id": source.id, "into": target.id}, actor)
     data = {**shown(source), "merged_into": target.id}
     left = {"into": target.id, "job": job.id, "found_by": " ".join(source.found_by) or None}
@@ -83,6 +94,14 @@ def _merge(source: Contact, target: Contact, actor: Actor) -> Job:
     outbox.notify(tenant_rows(source.tenant_id), source.id)
     jobs.started(job)
     return job
+
+
+def _is_too_large(after: Contact) -> bool:
+    notes = json.dumps(after.notes, ensure_ascii=False)  # as the event has them, where some signs take six bytes
+    return (
+        len(notes.encode()) > MAX_MERGED_NOTES_BYTES
+        or len(after.custom_attributes.encode()) > MAX_MERGED_ATTRIBUTES_BYTES
+    )
 
 
 def _company_of(contact: Contact) -> Company | None:
