@@ -33,7 +33,7 @@ from chalicelib.tenants import service as tenants
 SYSTEM: Actor = {"type": "system", "id": "parley"}
 
 MAX_WRITES = 100  # of a transaction
-MAX_HOPS = 10  # how often what a conversation was merged into may have been merged itself
+MAX_HOPS = 100  # how often what a conversation was merged into may have been merged itself; each is a read
 
 Change = Callable[[Conversation], Conversation]
 Find = Callable[[str, str], Conversation]

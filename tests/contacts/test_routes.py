@@ -1,5 +1,6 @@
 """Contacts: list, create, upsert, retrieve, update, delete, block, merge; notes and custom attributes are beside."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -483,6 +484,12 @@ class TestMerge:
             merged(owner, services, big("d", number), other)
         assert merge(owner, other, target).code == "too_many_merged"
         assert owner.delete(f"{CONTACTS}/{target}").status == 204
+
+    def test_who_merges_each_one_into_the_next_can_still_reach_the_first(self, services, owner):
+        chain = [new_contact(owner, str(number))["id"] for number in range(13)]
+        for source, target in pairwise(chain):
+            merged(owner, services, source, target)
+        assert contact(owner, chain[0])["id"] == chain[-1]
 
     @pytest.mark.parametrize(
         "kept",

@@ -1,5 +1,6 @@
 """Merging conversations: one thread afterwards, and nobody reads what he should not."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -115,6 +116,13 @@ class TestMerge:
             answer = owner.send(method, f"{URL}/{source}{path}", body)
             assert (answer.status, answer.code) == (409, "conversation_merged")
             assert target in answer.text
+
+    def test_who_merges_each_one_into_the_next_can_still_reach_the_first(self, services, owner, chat):
+        chain = [chat.begin(str(number)) for number in range(13)]
+        for source, target in pairwise(chain):
+            merged(owner, services, source, target)
+        assert owner.get(f"{URL}/{chain[0]}").json["id"] == chain[-1]
+        assert chat.say(chain[0]).json["conversation_id"] == chain[-1]
 
     def test_what_is_said_in_the_one_that_goes_is_said_in_the_one_that_stays(self, services, owner, chat):
         target, source = chat.begin("t1"), chat.begin("s1")
