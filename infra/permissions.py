@@ -132,7 +132,7 @@ FUNCTIONS: dict[str, tuple[Grant, ...]] = {
     "take_mail_feedback": (consume("mail-feedback"), table("UpdateItem"), keys("GetSecretValue")),
     "remind": (
         consume("reminders"),
-        table("BatchGetItem", "GetItem", "Query", "UpdateItem"),
+        table("BatchGetItem", "ConditionCheckItem", "GetItem", "Query", "UpdateItem"),
         keys("GetSecretValue"),
         send("mail", "reminders"),
     ),

@@ -24,9 +24,15 @@ def find(tenant_id: str, attribute_id: str) -> Attribute | None:
 
 
 def list_all(tenant_id: str) -> list[Attribute]:
-    """Read all of a tenant's definitions."""
-    found = tenant_rows(tenant_id).query(PARTITION, limit=MAX_DEFINITIONS, consistent=True)
-    return [_from_item(item) for item in found.items]
+    """Read all of a tenant's definitions. One query, and one more for each further megabyte of options."""
+    rows = tenant_rows(tenant_id)
+    found = rows.query(PARTITION, limit=MAX_DEFINITIONS + 1, consistent=True)
+    items = found.items
+    while found.more:
+        behind = (f"{items[-1]['sk']} ", "~")
+        found = rows.query(PARTITION, between=behind, limit=MAX_DEFINITIONS + 1, consistent=True)
+        items += found.items
+    return [_from_item(item) for item in items]
 
 
 def creating(attribute: Attribute) -> Write:

@@ -9,8 +9,19 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from chalicelib.companies import service as companies
+from chalicelib.companies.models import Company
 from chalicelib.contacts import store
-from chalicelib.contacts.models import MAX_OTHERS, Contact, ContactNotFoundError, Merged, TooManyMergedError
+from chalicelib.contacts.models import (
+    MAX_MERGED_ATTRIBUTES_BYTES,
+    MAX_MERGED_NOTES_BYTES,
+    MAX_OTHERS,
+    Contact,
+    ContactNotFoundError,
+    Merged,
+    MergedTooLargeError,
+    TooManyMergedError,
+)
 from chalicelib.contacts.service import Actor, commit, merged_error, shown, updated_event
 from chalicelib.core import clock, ids
 from chalicelib.core.errors import InvalidError, PreconditionFailedError
@@ -28,8 +39,8 @@ _FILLED = ("name", "email", "phone", "title", "role", "external_id")
 def merge_contact(tenant_id: str, contact_id: str, into: str, actor: Actor, expected_version: int | None = None) -> Job:
     """Merge a contact, of the version that is expected, into another one; doing it again answers the first job.
 
-    Raises ContactNotFoundError, InvalidError for `into`, ContactMergedError, TooManyMergedError and
-    PreconditionFailedError. One read, one transaction, three queue sends.
+    Raises ContactNotFoundError, InvalidError for `into`, ContactMergedError, TooManyMergedError, MergedTooLargeError
+    and PreconditionFailedError. One read, or two where a company is taken over, one transaction, three queue sends.
     """
 
     def attempt() -> Job:
@@ -62,9 +73,12 @@ def _read(tenant_id: str, contact_id: str, into: str) -> tuple[Contact | Merged,
 
 
 def _merge(source: Contact, target: Contact, actor: Actor) -> Job:
-    after = replace(_joined(target, source), updated_at=clock.now_ms(), pos=target.pos + 1)
+    company = _company_of(source) if target.company_id is None else None
+    after = replace(_joined(target, source, company), updated_at=clock.now_ms(), pos=target.pos + 1)
     if max(len(after.other_emails), len(after.other_external_ids)) > MAX_OTHERS:
         raise TooManyMergedError
+    if _is_too_large(after):
+        raise MergedTooLargeError
     job, starting = jobs.starting(source.tenant_id, MERGE_JOB, {"contact_id": source.id, "into": target.id}, actor)
     data = {**shown(source), "merged_into": target.id}
     left = {"into": target.id, "job": job.id, "found_by": " ".join(source.found_by) or None}
@@ -72,6 +86,8 @@ def _merge(source: Contact, target: Contact, actor: Actor) -> Job:
         *store.burying(source, left, NewEvent("contact.merged", data, dict(actor), counts={"contacts": -1})),
         *store.changing(target, after, [updated_event(target, after, actor)]),
         *store.handing_over(source, target.id),
+        # Else a job that lets the company's contacts follow its new name, or its end, might be past this one.
+        *([companies.requiring_company(company)] if company else []),
         *starting,
     ]
     commit(target, writes, result=job)
@@ -80,11 +96,23 @@ def _merge(source: Contact, target: Contact, actor: Actor) -> Job:
     return job
 
 
-def _joined(target: Contact, source: Contact) -> Contact:
-    """Return the contact that stays, with what it lacked and the other one had."""
+def _is_too_large(after: Contact) -> bool:
+    notes = json.dumps(after.notes, ensure_ascii=False)  # as the event has them, where some signs take six bytes
+    return (
+        len(notes.encode()) > MAX_MERGED_NOTES_BYTES
+        or len(after.custom_attributes.encode()) > MAX_MERGED_ATTRIBUTES_BYTES
+    )
+
+
+def _company_of(contact: Contact) -> Company | None:
+    return companies.find_company(contact.tenant_id, contact.company_id) if contact.company_id else None
+
+
+def _joined(target: Contact, source: Contact, company: Company | None) -> Contact:
+    """Return the contact that stays, with what it lacked and the other one had; `company` is the other one's, as is."""
     filled: dict[str, Any] = {name: getattr(target, name) or getattr(source, name) for name in _FILLED}
-    if target.company_id is None:
-        filled |= {"company_id": source.company_id, "company_name": source.company_name}
+    if company:
+        filled |= {"company_id": company.id, "company_name": company.name}
     emails, external_ids = [*target.emails, *source.emails], [*target.external_ids, *source.external_ids]
     notes = [each for each in (target.notes, source.notes) if each]
     attributes = {**json.loads(source.custom_attributes), **json.loads(target.custom_attributes)}

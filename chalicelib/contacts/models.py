@@ -9,6 +9,8 @@ from chalicelib.core.frozen import frozen
 IMPORT_JOB = "contact.import"
 EXPORT_JOB = "contact.export"
 MAX_ATTRIBUTES_BYTES = 8192
+MAX_MERGED_NOTES_BYTES = 50_000  # as JSON, of a contact that has taken over others'
+MAX_MERGED_ATTRIBUTES_BYTES = 2 * MAX_ATTRIBUTES_BYTES
 MAX_DEFINITIONS = 100
 MAX_OTHERS = 10  # e-mail addresses, and external ids, that a contact has taken over from merged ones
 
@@ -56,6 +58,13 @@ class ContactMergedError(ConflictError):
 class TooManyMergedError(ConflictError):
     code = "too_many_merged"
     default_message = f"A contact takes over at most {MAX_OTHERS} e-mail addresses and external ids from others."
+
+
+class MergedTooLargeError(ConflictError):
+    """Merging again and again must not make what no row, event or answer can hold."""
+
+    code = "merged_too_large"
+    default_message = "The two have more notes or custom attributes than one contact can have. Shorten one's first."
 
 
 class AttributeExistsError(ConflictError):

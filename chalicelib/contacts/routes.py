@@ -8,6 +8,7 @@ from chalicelib.contacts.models import (
     ContactMergedError,
     EmailTakenError,
     ExternalIdTakenError,
+    MergedTooLargeError,
     NameOrEmailRequiredError,
     Note,
     TooManyAttributesError,
@@ -135,7 +136,7 @@ def unblock_contact(call: Call, contact_id: str) -> Contact:
     body=MergeContact,
     answer=JobOut,
     status=202,
-    errors=(ContactMergedError, TooManyMergedError),
+    errors=(ContactMergedError, TooManyMergedError, MergedTooLargeError),
     **_WRITING,
 )
 def merge_contact(call: Call, body: MergeContact, contact_id: str) -> Job:

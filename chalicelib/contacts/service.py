@@ -37,7 +37,7 @@ from chalicelib.jobs import service as jobs
 
 DELETE_JOB = "contact.delete"
 BLOCK_JOB = "contact.block"
-MAX_HOPS = 10  # how often what a contact was merged into may have been merged itself
+MAX_HOPS = 100  # how often what a contact was merged into may have been merged itself; each is a read
 
 Actor = Mapping[str, str]
 Given = Mapping[str, Any]  # the fields that the caller sent

@@ -55,7 +55,7 @@ def delete_as_read(before: Conversation, actor: Actor, also: Sequence[Write] = (
 
 
 def remove_rows(job: Job) -> Step:
-    """Remove the messages and events of a deleted conversation, but for the event that tells of the deletion."""
+    """Remove all that is left of a deleted conversation, but for the event that tells of the deletion."""
     rows, conversation_id = tenant_rows(job.tenant_id), job.args["conversation_id"]
     if job.cursor is None:
         dispatcher.require_dispatched(rows, conversation_id)

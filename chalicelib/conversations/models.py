@@ -108,6 +108,7 @@ class Cold:
     rating: str | None = None  # JSON text
     custom_attributes: str = "{}"  # JSON text
     trust_uploads: bool = False
+    revision: int = 0  # how often it has changed since the conversation began
 
 
 @frozen

@@ -31,7 +31,7 @@ from chalicelib.teams import service as teams
 from chalicelib.tenants import service as tenants
 
 MAX_WRITES = 100  # of a transaction
-MAX_HOPS = 10  # how often what a conversation was merged into may have been merged itself
+MAX_HOPS = 100  # how often what a conversation was merged into may have been merged itself; each is a read
 
 Change = Callable[[Conversation], Conversation]
 Find = Callable[[str, str], Conversation]
@@ -213,11 +213,11 @@ def new_conversation(
     visitor_id: str,
     cold: Cold,
     *,
-    number: int,
+    number: int = 0,
     held: bool = False,
     **given: Any,  # noqa: ANN401 - as Hot has them
 ) -> Conversation:
-    """Return an open conversation, not stored yet; `given` are fields of Hot."""
+    """Return an open conversation, not stored yet; `given` are fields of Hot. Before it is, it gets a number."""
     now = clock.now_ms()
     known: dict[str, Any] = {
         "number": number,

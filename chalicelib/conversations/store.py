@@ -13,7 +13,7 @@
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from chalicelib.contacts.words import longest, matches, partition_of, split
@@ -71,6 +71,7 @@ _COLD = {
     "rating": "rat",
     "custom_attributes": "cus",
     "trust_uploads": "tru",
+    "revision": "rv",
 }
 
 
@@ -154,7 +155,7 @@ def burying(before: Conversation, left: Mapping[str, Any], event: NewEvent) -> l
     return [
         update,
         *outbox.event_writes(rows, before.id, before.hot.pos, [event]),
-        rows.deleting(before.id, "meta~info"),
+        rows.deleting(before.id, "meta~info", when=_as_read(before.cold)),
         *(rows.deleting(facet, before.id) for facet in _facets(before)),
         *(rows.deleting(*place) for place in _word_places(before)),
         *([rows.deleting(before.id, "due")] if before.hot.snoozed_until is not None else []),
@@ -247,8 +248,8 @@ def _putting_words(rows: Rows, conversation: Conversation) -> list[Write]:
 
 def remains(tenant_id: str, conversation_id: str, limit: int) -> tuple[Sequence[Key], bool]:
     """Return the keys of rows that a conversation still has besides the main one, and whether there are more."""
-    found = tenant_rows(tenant_id).query(conversation_id, between=(" ", "m#~"), limit=limit, consistent=True)
-    return [Key(item["pk"], item["sk"]) for item in found.items], found.more
+    found = tenant_rows(tenant_id).query(conversation_id, between=(" ", "~"), limit=limit, consistent=True)
+    return [Key(item["pk"], item["sk"]) for item in found.items if item["sk"] != "meta"], found.more
 
 
 def _facets(conversation: Conversation) -> list[str]:
@@ -266,7 +267,9 @@ def facet(kind: str, value: str) -> str:
 
 def _changing_cold(rows: Rows, before: Conversation, after: Conversation) -> Iterable[Write]:
     if before.cold != after.cold:
-        yield rows.putting(after.id, "meta~info", _cold_item(after.cold))
+        was, item = _cold_item(before.cold), _cold_item(replace(after.cold, revision=before.cold.revision + 1))
+        changed = {name: value for name, value in item.items() if value != was[name]}
+        yield rows.updating(after.id, "meta~info", set_=changed, when=_as_read(before.cold))
     old, new = set(_facets(before)), set(_facets(after))
     for each in sorted(new - old):
         yield rows.putting(each, after.id, {})
@@ -276,6 +279,15 @@ def _changing_cold(rows: Rows, before: Conversation, after: Conversation) -> Ite
         yield from _putting_words(rows, after)
         for place in set(_word_places(before)) - set(_word_places(after)):
             yield rows.deleting(*place)
+
+
+def _as_read(cold: Cold) -> dict[str, Any]:
+    """Return the condition that a cold row is as it was read.
+
+    The hot row's position is not enough: a query may meet another transaction halfway, and bring the one row as it is
+    before that and the other as it is after it.
+    """
+    return {_COLD["revision"]: cold.revision or None}
 
 
 def _changing_due(rows: Rows, before: Conversation, after: Conversation) -> Iterable[Write]:
@@ -402,4 +414,5 @@ def _hot_item(hot: Hot) -> Item:
 
 def _cold_item(cold: Cold) -> Item:
     item = {short: getattr(cold, name) for name, short in _COLD.items()}
-    return item | {"tags": json.dumps(list(cold.tags), ensure_ascii=False), "tru": cold.trust_uploads or None}
+    tags = json.dumps(list(cold.tags), ensure_ascii=False)
+    return item | {"tags": tags, "tru": cold.trust_uploads or None, "rv": cold.revision or None}

@@ -27,9 +27,9 @@ def delete_objects(job: Job) -> Step:
     return Step(finished=number == len(prefixes), cursor=str(number))
 
 
-def move_files(job: Job) -> Step:
-    """Tie the next files of a merged conversation to the one it was merged `into`."""
-    return _each(job, lambda file: store.moving(file, job.args["into"]), news=False)
+def move_files(job: Job, into: str) -> Step:
+    """Tie the next files of a merged conversation to the one that has its messages."""
+    return _each(job, lambda file: store.moving(file, into), news=False)
 
 
 def _each(job: Job, deal_with: Callable[[File], list[Write]], *, news: bool) -> Step:

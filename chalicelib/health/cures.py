@@ -47,6 +47,7 @@ CURES = {
     "member_limit_reached": "Remove a member or revoke an invitation first.",
     "membership_limit_reached": "Leave a tenant first.",
     "merge_in_progress": "Repeat in a moment, when the job of the merge is completed.",
+    "merged_too_large": "Shorten the notes or custom attributes of one of the two first.",
     "message_deleted": "Send a new message; a deleted one stays as it is.",
     "name_or_email_required": "Give at least one of the two.",
     "no_tenant": "Create a tenant with POST /v1/tenants, or accept an invitation.",

@@ -130,12 +130,12 @@ def forgetting(before: Message) -> list[Write]:
 def _last_message(conversation: Conversation, before: Message, after: Message) -> str | None:
     """Return the conversation's preview after the change, looking back a hundred messages if it may be another one."""
     hot: Hot = conversation.hot
-    if before.private or hot.last_message != preview(before.content):
+    if before.private or hot.last_message != preview(before.shown_in_lists):
         return hot.last_message
     found, _ = store.between(before.tenant_id, conversation.id, 1, hot.seq, SEARCH_BACK, newest_first=True)
     said = [each for each in found if each.id != before.id] + [after]
     shown = [each for each in said if not each.private and each.deleted_at is None]
-    return preview(max(shown, key=lambda each: (each.created_at, each.seq)).content) if shown else None
+    return preview(max(shown, key=lambda each: (each.created_at, each.seq)).shown_in_lists) if shown else None
 
 
 def _shown(message: Message) -> Data:

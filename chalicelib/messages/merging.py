@@ -96,11 +96,15 @@ def move_messages(job: Job) -> Step:
 
 
 def move_files(job: Job) -> Step:
-    """Let the next files follow their messages; delete them if the one that stays is deleted meanwhile."""
-    if conversations.find_conversation(job.tenant_id, job.args["into"]) is None:
+    """Let the next files follow their messages; delete them if the one that stays is deleted meanwhile.
+
+    Once all messages are there, that one may itself be merged: the files then go on to where it leads.
+    """
+    target = conversations.find_conversation(job.tenant_id, job.args["into"])
+    if target is None:
         return cascades.delete_files(job)
-    step = cascades.move_files(job)
-    return replace(step, writes=[*step.writes, conversations.requiring(job.tenant_id, job.args["into"])])
+    step = cascades.move_files(job, target.id)
+    return replace(step, writes=[*step.writes, conversations.requiring(job.tenant_id, target.id)])
 
 
 def _merge(source: Conversation, target: Conversation, actor: Actor) -> Job:

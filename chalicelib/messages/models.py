@@ -1,6 +1,7 @@
 """A message, inside and on the wire."""
 
 import hashlib
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo
@@ -31,15 +32,36 @@ def _said_or_attached(content: str, info: ValidationInfo) -> str:
     return content
 
 
+def _said(content: str) -> str:
+    if not content:
+        raise PydanticCustomError("string_too_short", "String should have at least 1 character")
+    return content
+
+
+# Each of these is six characters in JSON, and seven in what Lambda makes of that: a page of messages that are full of
+# them is more than it lets out. Nobody sees them, and what is pasted may have some, so they are no error.
+_UNSEEN = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def _without_unseen(content: str) -> str:
+    return _UNSEEN.sub("", content).strip()
+
+
 # Declared after `attachments`: with files, there need be no words.
 Content = Annotated[
     str,
     StringConstraints(max_length=MAX_CONTENT, strip_whitespace=True),
+    AfterValidator(_without_unseen),
     AfterValidator(_said_or_attached),
     Field(default="", validate_default=True, description="May be empty if there are attachments."),
 ]
 # What a message is changed to: there is no taking back all it says but by deleting it.
-NewContent = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONTENT, strip_whitespace=True)]
+NewContent = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_CONTENT, strip_whitespace=True),
+    AfterValidator(_without_unseen),
+    AfterValidator(_said),
+]
 Attachments = Annotated[
     list[Annotated[str, StringConstraints(max_length=40)]],
     Field(max_length=MAX_ATTACHMENTS, description="Ids of files that are ready."),
@@ -128,6 +150,11 @@ class Message:
     edit_pos: int | None = None  # of the newest `message.updated` event, which holds the text
     moved: "Moved | None" = None  # then its row is its `message.moved` event
     attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def shown_in_lists(self) -> str:
+        """What it says, or else the name of its first file."""
+        return self.content or (self.attachments[0].name if self.attachments else "")
 
 
 class AuthorOut(Response):

@@ -9,7 +9,7 @@ from chalicelib.billing import service as billing
 from chalicelib.contacts import service as contacts
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.changes import Actor
-from chalicelib.conversations.models import Cold
+from chalicelib.conversations.models import Cold, Conversation
 from chalicelib.core import clock, ids
 from chalicelib.core.config import settings
 from chalicelib.core.errors import InvalidError
@@ -17,6 +17,7 @@ from chalicelib.core.frozen import frozen
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, Rows, StaleError, Write, live, retrying, tenant_rows, transact
 from chalicelib.events import outbox
+from chalicelib.files.models import Attachment
 from chalicelib.messages import service, store
 from chalicelib.messages.models import NewMessage, Opened
 from chalicelib.tags.naming import Naming
@@ -128,15 +129,19 @@ def _open(
     if blocked and new.by_visitor:
         raise BlockedError
     state = {"widget_id": visitor.widget_id, **new.hot, "contact_id": contact_id, "blocked": blocked}
+    opening = visitors.opening_by_visitor if new.by_visitor else visitors.opening_by_agent
+    cold = replace(_cold(new, visitor), company_id=company_id)
+    begun = conversations.new_conversation(visitor.tenant_id, visitor.id, cold, **state)
+    attachments, writes = service.bringing_files(new.first, begun) if new.first else ((), [])
+    writes.append(opening(visitor, company_id))
+    # Only now: what is refused must not use up what the plan allows in a month.
     number, in_month = conversations.take_number(visitor.tenant_id)
     held = allowed is not None and in_month > allowed
     if held and not new.by_visitor:
         raise PlanLimitError(f"Your plan allows {allowed} conversations a month. {LARGER}")
-    cold = replace(_cold(new, visitor), company_id=company_id)
-    begun = conversations.new_conversation(visitor.tenant_id, visitor.id, cold, number=number, held=held, **state)
-    opened, writes = _with_first_message(new, Opened(begun, None))
-    opening = visitors.opening_by_visitor if new.by_visitor else visitors.opening_by_agent
-    writes.append(opening(visitor, company_id))
+    begun = replace(begun, hot=replace(begun.hot, number=number, held=held))
+    opened, beginning = _with_first_message(new, begun, attachments)
+    writes += beginning
     if contact_id:
         writes.append(contacts.requiring_contact(visitor.tenant_id, contact_id, (contact_blocked, company_id)))
     writes += guarding(begun.id)
@@ -153,15 +158,15 @@ def _open(
     return opened
 
 
-def _with_first_message(new: NewConversation, opened: Opened) -> tuple[Opened, list[Write]]:
-    begun = opened.conversation
+def _with_first_message(
+    new: NewConversation, begun: Conversation, attachments: tuple[Attachment, ...]
+) -> tuple[Opened, list[Write]]:
     if new.first is None:
-        return opened, conversations.creating(begun, new.actor)
-    attachments, ties = service.bringing_files(new.first, begun)
+        return Opened(begun, None), conversations.creating(begun, new.actor)
     message = service.message_of(new.first, begun, 1, 2, attachments)
     # Unlimited by the conversation's own bucket: the visitor's limit on opening has been taken already.
     after = service.said(begun, message)
-    return Opened(after, message), [*conversations.creating(after, new.actor), store.creating(message), *ties]
+    return Opened(after, message), [*conversations.creating(after, new.actor), store.creating(message)]
 
 
 def _guarding(rows: Rows, guard: tuple[str, str] | None, seen: Item | None) -> Guarding:

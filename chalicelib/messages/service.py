@@ -135,6 +135,8 @@ def list_for_visitor(conversation: Conversation, after_seq: int, limit: int, cur
         found, _ = store.between(
             tenant_id, conversation.id, reached + 1, last, max(limit + 1, SEARCH_BACK if number else 0)
         )
+        if not found:  # deleted, or merged away, since the conversation was read
+            break
         shown += [message for message in found if not message.private]
         reached = found[-1].seq
     more = len(shown) > limit or reached < last
@@ -211,8 +213,7 @@ def said(before: Conversation, message: Message) -> Conversation:
     if message.private:
         return replace(before, hot=hot)
     after = replace(before, hot=replace(hot, public_count=hot.public_count + 1))
-    shown = message.content or message.attachments[0].name
-    return with_public_message(after, shown, message.created_at, reopen=by_visitor)
+    return with_public_message(after, message.shown_in_lists, message.created_at, reopen=by_visitor)
 
 
 def taken(bucket: str | None) -> str:

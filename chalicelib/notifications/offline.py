@@ -4,6 +4,8 @@ The address is what the visitor says it is. So such a mail holds nothing that th
 whoever gets it, and its link opens this visitor's own chat and no other.
 """
 
+from dataclasses import replace
+
 from chalicelib.auth.visitor_tokens import Admission, VisitorClaims
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation, ConversationNotFoundError
@@ -25,6 +27,7 @@ from chalicelib.visitors.models import Visitor
 from chalicelib.widgets import service as widgets
 
 MAILS_PER_ADDRESS = 10  # in an hour, however many chats name it
+MERGING_MS = 60_000  # until a merge is looked at again that is under way
 
 
 def remind(reminder: Reminder) -> None:
@@ -33,6 +36,12 @@ def remind(reminder: Reminder) -> None:
     A repeat sends the same mail, which goes out once: the range of messages is written down before it is enqueued.
     """
     conversation = conversations.get_conversation(reminder.tenant_id, reminder.conversation_id)
+    if conversation.id != reminder.conversation_id:
+        if conversation.hot.merging_from:
+            reminders.again(reminder, MERGING_MS)
+            return
+        # A `seq` of the one that was merged means nothing in this one: what counts is all that is unread by now.
+        reminder = replace(reminder, conversation_id=conversation.id, seq=conversation.hot.seq)
     visitor = _absent(conversation)
     if visitor is None or visitor.email is None:
         return

@@ -9,8 +9,9 @@
 
 from dataclasses import asdict
 
+from chalicelib.conversations import service as conversations
 from chalicelib.core import clock, keyring
-from chalicelib.core.errors import NotFoundError
+from chalicelib.core.errors import ContentionError, NotFoundError
 from chalicelib.core.items import Item
 from chalicelib.core.table import ConditionFailedError, StaleError, Write, run, tenant_rows, transact
 from chalicelib.notifications.models import Preferences, Told
@@ -63,12 +64,17 @@ def find_told(tenant_id: str, conversation_id: str, email: str) -> tuple[Told, b
 
 
 def put_told(tenant_id: str, conversation_id: str, before: Told, after: Told) -> None:
-    """Note up to which message a visitor is told; raises StaleError if that has changed since `before`. One write."""
+    """Note up to which message a visitor is told; raises StaleError if that has changed since `before`.
+
+    Raises ContentionError if the conversation has gone since it was read: nothing would ever remove the note. One
+    transaction.
+    """
+    there = conversations.requiring(tenant_id, conversation_id)
     when = {"to": before.to or None}
     try:
-        run(tenant_rows(tenant_id).updating(conversation_id, _TOLD, set_=asdict(after), when=when))
-    except ConditionFailedError:
-        raise StaleError from None
+        transact([there, tenant_rows(tenant_id).updating(conversation_id, _TOLD, set_=asdict(after), when=when)])
+    except ConditionFailedError as exc:
+        raise (ContentionError if there in exc.failed else StaleError) from exc
 
 
 def unsubscribe(tenant_id: str, hashed: bytes) -> None:

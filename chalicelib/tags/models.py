@@ -33,8 +33,12 @@ class TagBusyError(ConflictError):
 
 
 def folded(name: str) -> str:
-    """Return a name as tags are told apart: in lower case, with single blanks, composed."""
-    return " ".join(unicodedata.normalize("NFC", name).lower().split())
+    """Return a name as tags are told apart: in lower case, with single blanks, composed.
+
+    Folding the case may leave something to compose again: of some letters only the small one is in Unicode.
+    """
+    lower = unicodedata.normalize("NFC", name).lower()
+    return " ".join(unicodedata.normalize("NFC", lower).split())
 
 
 TagName = Annotated[

@@ -236,15 +236,21 @@ def freeing_slot(tenant_id: str, endpoint_id: str, slot: str) -> Write:
 def noting_success(tenant_id: str, endpoint_id: str, slot: str | None) -> Write:
     """Return the write that frees a slot and forgets failures."""
     forgotten = dict.fromkeys(("since", "fails", "open", "told"))
-    return tenant_rows(tenant_id).updating(endpoint_id, STATE, set_=forgotten | ({slot: None} if slot else {}))
+    set_ = {**forgotten, **({slot: None} if slot else {}), **_expiring()}
+    return tenant_rows(tenant_id).updating(endpoint_id, STATE, set_=set_)
 
 
 def noting_failure(tenant_id: str, endpoint_id: str, slot: str | None, now: int, open_until: int | None) -> Write:
     """Return the write that frees a slot and counts one more failure in a row."""
-    set_: dict[str, Any] = {slot: None} if slot else {}
+    set_: dict[str, Any] = {**({slot: None} if slot else {}), **_expiring()}
     if open_until is not None:
         set_["open"] = open_until
     return tenant_rows(tenant_id).updating(endpoint_id, STATE, set_=set_, add={"fails": 1}, default={"since": now})
+
+
+def _expiring() -> dict[str, int]:
+    """Return what lets a row go 30 days from now: the endpoint may have been deleted during the attempt."""
+    return {"exp": clock.now_s() + KEEP_S}
 
 
 def telling(endpoint: Endpoint, since: int, day: int, told: int | None) -> Write:

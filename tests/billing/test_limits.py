@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 
 from chalicelib.billing import plans
+from chalicelib.core import ids
 from tests.support.chats import HOST, new_chat, reply
 from tests.support.files import FILES
 from tests.support.queues import drain
@@ -93,6 +94,18 @@ class TestConversations:
         till.pass_time(31 * DAY)
         again = signed_in_again(free)
         assert again.owner.client.post(f"{held}/messages", {"content": "sorry"}).status == 201
+
+    def test_what_a_visitor_is_refused_uses_nothing_up(self, free: Organisation):
+        chat, file_id = new_chat(free), ids.new("fil")
+        for _ in range(3):
+            body = {"message": {"content": "Hi", "attachments": [file_id]}}
+            assert chat.client.post("/widget/v1/conversations", body).status == 422
+        with changed(VISITOR_BURST="1", VISITOR_RATE="0.001"):
+            first = chat.begin()
+            for _ in range(3):
+                assert chat.client.post("/widget/v1/conversations", {"message": {"content": "Hi"}}).status == 429
+        second = new_chat(free).begin()
+        assert [reply(free.owner.client, each).status for each in (first, second)] == [201, 201]
 
     def test_an_agent_opens_no_more_than_the_plan_allows(self, free: Organisation):
         chat = new_chat(free)

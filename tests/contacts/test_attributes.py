@@ -116,6 +116,14 @@ class TestDefinitions:
         log = [row["action"] for row in owner.get(f"{tenant.url}/audit-log").json["data"]]
         assert log[:3] == [f"custom_attribute.{what}" for what in ("deleted", "updated", "created")]
 
+    def test_more_than_one_answer_of_the_table_holds_are_all_there(self, owner):
+        options = [f"{number:03}" + "😀" * 97 for number in range(100)]  # 39 KB, and so 28 definitions are above 1 MB
+        keys = [define(owner, f"k{number}", "list", options=options)["key"] for number in range(28)]
+        listed = owner.get(f"{URL}?limit=100").json
+        assert ({row["key"] for row in listed["data"]}, listed["pagination"]["total"]) == (set(keys), 28)
+        answer = owner.post(CONTACTS, {"name": "Kim", "custom_attributes": dict.fromkeys(keys, "none of them")})
+        assert answer.params == {f"custom_attributes.{key}" for key in keys}
+
 
 class TestValues:
     @pytest.mark.parametrize(

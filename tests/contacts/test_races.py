@@ -112,6 +112,32 @@ def test_one_merge_asked_for_many_times_at_once_is_one_job(services, owner):
     assert [row["id"] for row in owner.get(CONTACTS).json["data"]] == [target]
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_company_that_changes_is_followed_by_who_takes_it_over_in_a_merge(services, owner, deleted):
+    """The job walks a company's contacts by their ids: the older one takes its place behind the job's back."""
+    company = new_company(owner, "Acme")["id"]
+    target = new_contact(owner, "Target")["id"]
+    first, source = (new_contact(owner, name, company_id=company)["id"] for name in ("First", "Source"))
+    drain(services)
+    url, begun = f"/v1/companies/{company}", list[str]()
+
+    def meanwhile(_service, operation, params, proceed):
+        answer = proceed()
+        # The job has dealt with the first contact.
+        if operation == "transact_write_items" and f"#{first}'" in str(params) and not begun:
+            begun.append(merge(owner, source, target).json["id"])
+        return answer
+
+    changed_ = owner.delete(url) if deleted else owner.patch(url, {"name": "Zeta"})
+    assert changed_.status in {200, 204}
+    with injected(meanwhile):
+        drain(services)
+    assert owner.get(f"/v1/jobs/{begun[0]}").json["status"] == "completed"
+    assert found(owner, "acme") == set()
+    assert found(owner, "zeta") == (set() if deleted else {"First", "Target"})
+    assert contact(owner, target)["company_id"] == (None if deleted else company)
+
+
 def test_two_contacts_merged_into_each_other_at_once_leave_one(services, owner):
     pair = [new_contact(owner, name)["id"] for name in "AB"]
     turns = iter([pair, pair[::-1]] * 8)

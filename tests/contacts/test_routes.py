@@ -1,5 +1,6 @@
 """Contacts: list, create, upsert, retrieve, update, delete, block, merge; notes and custom attributes are beside."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -485,6 +486,31 @@ class TestMerge:
             merged(owner, services, big("d", number), other)
         assert merge(owner, other, target).code == "too_many_merged"
         assert owner.delete(f"{CONTACTS}/{target}").status == 204
+
+    def test_who_merges_each_one_into_the_next_can_still_reach_the_first(self, services, owner):
+        chain = [new_contact(owner, str(number))["id"] for number in range(13)]
+        for source, target in pairwise(chain):
+            merged(owner, services, source, target)
+        assert contact(owner, chain[0])["id"] == chain[-1]
+
+    @pytest.mark.parametrize(
+        "kept",
+        [{"notes": "\U0001f600" * 5000}, {"notes": "\x01" * 5000}, {"custom_attributes": {"k": "x" * 8100}}],
+        ids=["notes", "escaped", "attributes"],
+    )
+    def test_merging_again_and_again_ends_before_a_row_or_event_is_too_large(self, services, owner, kept):
+        target, source, answers = new_contact(owner, "Target", notes="mine")["id"], "", []
+        for number in range(30):
+            if "custom_attributes" in kept:
+                kept = {"custom_attributes": {f"k{number}": "x" * 8100}}
+            source = new_contact(owner, f"Source {number}", **kept)["id"]
+            answers.append(merge(owner, source, target))
+            if answers[-1].status != 202:
+                break
+        assert (answers[-1].status, answers[-1].code) == (409, "merged_too_large")
+        assert contact(owner, source)["id"] == source
+        drain(services)
+        assert owner.patch(f"{CONTACTS}/{target}", {"notes": None}).status == 200
 
     def test_a_repeated_idempotency_key_answers_the_first_job(self, owner):
         source, target = new_contact(owner, "A")["id"], new_contact(owner, "B")["id"]

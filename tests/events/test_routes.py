@@ -1,5 +1,6 @@
 """GET /v1/events: the log integrators reconcile against."""
 
+import json
 from functools import partial
 
 import pytest
@@ -9,6 +10,7 @@ from chalicelib.events import log_store
 from tests.support.answers import pages, rows
 from tests.support.chats import Chat, messages_of, new_chat, new_site, new_test_site, reply
 from tests.support.clocks import later
+from tests.support.contacts import new_contact
 from tests.support.settings import changed
 from tests.support.tenants import Organisation, anonymous, new_key, new_member, new_tenant
 
@@ -196,3 +198,18 @@ class TestList:
 
     def test_an_event_from_the_future_is_followed_by_none(self, tenant):
         assert tenant.owner.client.get(f"{URL}?after=evt_7{'Z' * 25}").json["data"] == []
+
+
+def test_a_page_that_lambda_would_not_let_out_is_refused_and_a_smaller_one_is_not(tenant):
+    owner = tenant.owner.client
+    url = f"/v1/contacts/{new_contact(owner)['id']}"
+    for number in range(100):
+        answer = owner.patch(url, {"notes": chr(number % 2 + 1) * 5000})  # six characters in JSON, and once more before
+        assert answer.status == 200, answer.text
+    with later(60_000):
+        refused = owner.get("/v1/events?limit=100&type=contact.*")
+        assert (refused.status, refused.params) == (422, {"limit"})
+        assert refused.json["error"]["errors"][0]["code"] == "page_too_large"
+        taken = owner.get("/v1/events?limit=80&type=contact.*")
+    assert len(taken.json["data"]) == 80
+    assert len(json.dumps(taken.text, ensure_ascii=False).encode()) < 6 * 1024**2

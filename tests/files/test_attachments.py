@@ -41,6 +41,19 @@ class TestAgents:
         assert [each["id"] for each in listed["attachments"]] == [first["id"], second["id"]]
         assert owner.get(f"{FILES}/{first['id']}").json["conversation_id"] == conversation
 
+    def test_the_preview_forgets_a_file_with_its_message_and_names_the_one_before(self, owner, chat):
+        found = chat.begin("Hi")
+        said = [reply(owner, found, "", attachments=[uploaded(owner, name=f"{n}.txt")["id"]]).json for n in range(3)]
+        url = f"/v1/conversations/{found}"
+        assert owner.get(url).json["last_message"] == "2.txt"
+        assert owner.delete(f"{url}/messages/{said[2]['id']}").status == 204
+        assert owner.get(url).json["last_message"] == "1.txt"
+        assert owner.patch(f"{url}/messages/{said[1]['id']}", {"content": "Here it is"}).status == 200
+        assert owner.get(url).json["last_message"] == "Here it is"
+        for each in said[:2]:
+            assert owner.delete(f"{url}/messages/{each['id']}").status == 204
+        assert owner.get(url).json["last_message"] == "Hi"
+
     def test_a_visitor_sees_what_he_was_sent_and_not_what_a_note_has(self, owner, chat):
         conversation = chat.begin()
         sent, noted = uploaded(owner)["id"], uploaded(owner)["id"]

@@ -1,5 +1,6 @@
 """Merging conversations: one thread afterwards, and nobody reads what he should not."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.chats import Chat, conversation, messages_of, new_chat, new_s
 from tests.support.clocks import later
 from tests.support.contacts import link_conversation, new_contact
 from tests.support.faults import injected
+from tests.support.files import uploaded
 from tests.support.queues import drain, take
 from tests.support.tenants import Organisation, anonymous, new_key, new_member, new_tenant
 from tests.support.threads import at_once
@@ -114,6 +116,13 @@ class TestMerge:
             answer = owner.send(method, f"{URL}/{source}{path}", body)
             assert (answer.status, answer.code) == (409, "conversation_merged")
             assert target in answer.text
+
+    def test_who_merges_each_one_into_the_next_can_still_reach_the_first(self, services, owner, chat):
+        chain = [chat.begin(str(number)) for number in range(13)]
+        for source, target in pairwise(chain):
+            merged(owner, services, source, target)
+        assert owner.get(f"{URL}/{chain[0]}").json["id"] == chain[-1]
+        assert chat.say(chain[0]).json["conversation_id"] == chain[-1]
 
     def test_what_is_said_in_the_one_that_goes_is_said_in_the_one_that_stays(self, services, owner, chat):
         target, source = chat.begin("t1"), chat.begin("s1")
@@ -277,6 +286,37 @@ class TestMeanwhile:
             assert (answer.status, answer.code) == (409, "merge_in_progress")
         drain(services)
         assert owner.patch(f"{URL}/{source}/messages/{said}", {"content": "x"}).status == 200
+
+    @pytest.mark.parametrize("with_file", [True, False])
+    def test_a_merge_of_the_target_before_the_files_are_there_takes_them_along(
+        self, services, tenant, owner, chat, with_file
+    ):
+        first, second, third = (chat.begin(text) for text in ("1", "2", "3"))
+        file = uploaded(owner)["id"]
+        if with_file:
+            assert reply(owner, first, "here", attachments=[file]).status == 201
+        drain(services)
+        again: list[Any] = []
+
+        def merging_on(_service, operation, params, proceed):
+            # The first look at the files: all messages are in the second conversation by now.
+            if operation == "query" and f"#f#fil#{first}" in str(params) and not again:
+                again.append(None)
+                again.append(merge(owner, second, third))
+            return proceed()
+
+        answer = merge(owner, first, second)
+        with injected(merging_on):
+            drain(services)
+        assert again[1].status == 202, again[1].text
+        for job in (answer, again[1]):
+            assert owner.get(f"/v1/jobs/{job.json['id']}").json["status"] == "completed"
+        assert texts(owner, third) == (["3", "2", "1", "here"] if with_file else ["3", "2", "1"])
+        left = [tenant_rows(tenant.id).query(f"f#fil#{each}").items for each in (first, second, third)]
+        assert [[row["sk"] for row in rows_] for rows_ in left] == [[], [], [file] if with_file else []]
+        assert owner.delete(f"{URL}/{third}").status == 204
+        drain(services)
+        assert owner.get(f"/v1/files/{file}").status == (404 if with_file else 200)
 
     def test_a_target_that_is_deleted_takes_all_with_it(self, services, tenant, owner, chat):
         target, source = chat.begin("t"), chat.begin("s")

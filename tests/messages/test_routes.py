@@ -1,5 +1,6 @@
 """Messages: open a conversation, send, list, thread."""
 
+import json
 from typing import Any
 
 import pytest
@@ -195,6 +196,23 @@ class TestSend:
 
     def test_the_longest_message(self, tenant, found):
         assert reply(tenant.owner.client, found, "😀" * 10_000).status == 201
+
+    def test_characters_that_nobody_sees_are_left_out(self, tenant, chat, found):
+        said = chat.say(found, "\x01a\x0bb\x0c\tc\x1b\nd\x7f\x02").json
+        assert said["content"] == "ab\tc\nd\x7f"
+        assert chat.say(found, "\x01 \x02").params == {"content"}
+        url = f"{URL}/{found}/messages/{reply(tenant.owner.client, found).json['id']}"
+        assert tenant.owner.client.patch(url, {"content": "\x03x"}).json["content"] == "x"
+        assert tenant.owner.client.patch(url, {"content": "\x03"}).params == {"content"}
+
+    @pytest.mark.parametrize("letter", ["\x01", '"'], ids=["six in JSON", "two in JSON"])
+    def test_a_hundred_of_the_longest_fit_into_an_answer_of_lambda(self, tenant, found, letter):
+        for _ in range(100):
+            assert reply(tenant.owner.client, found, f"{letter * 9999}.").status == 201
+        for path in ("/messages?limit=100", "/thread?limit=98"):
+            answer = tenant.owner.client.get(f"{URL}/{found}{path}")
+            assert answer.status == 200
+            assert len(json.dumps(answer.text, ensure_ascii=False).encode()) < 6_000_000
 
     def test_the_same_idempotency_key_says_it_once_even_32_at_once(self, tenant, found):
         url = f"{URL}/{found}/messages"

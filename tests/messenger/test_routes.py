@@ -23,6 +23,8 @@ from tests.support.chats import (
 )
 from tests.support.client import Answer
 from tests.support.clocks import later
+from tests.support.faults import injected
+from tests.support.queues import drain
 from tests.support.settings import changed
 from tests.support.tenants import Organisation, anonymous, new_key, new_tenant
 from tests.support.threads import at_once
@@ -354,6 +356,23 @@ class TestMessages:
         assert (again.text, again.headers["Idempotency-Replayed"]) == (first.text, "true")
         other = chat.client.post(f"{URL}/{found}/messages", {"content": "y"}, Idempotency_Key="k")
         assert other.json["error"]["errors"][0]["code"] == "idempotency_key_reused"
+
+    @pytest.mark.parametrize("merged", [False, True])
+    def test_a_conversation_that_goes_while_it_is_read_is_no_error(self, services, tenant, chat, merged):
+        owner, found, other = tenant.owner.client, chat.begin(), chat.begin()
+        url, gone = f"/v1/conversations/{found}", list[int]()
+
+        def meanwhile(_service, operation, params, proceed):
+            # The conversation has been read, its messages have not.
+            if operation == "query" and "m#0000000001" in str(params) and not gone:
+                gone.append(owner.post(f"{url}/merge", {"into": other}).status if merged else owner.delete(url).status)
+                drain(services)
+            return proceed()
+
+        with injected(meanwhile):
+            answer = chat.client.get(f"/widget/v1/conversations/{found}/messages")
+        assert gone == [202 if merged else 204]
+        assert (answer.status, answer.json["data"]) == (200, [])
 
 
 def _token_at(chat: Chat) -> str:

@@ -2,10 +2,13 @@
 
 import pytest
 
+import app
 from chalicelib.core import aws
 from chalicelib.core.errors import UnavailableError
+from chalicelib.core.table import tenant_rows
 from tests.support.chats import chat_of, new_chat, new_test_site, reply, start_session
 from tests.support.clocks import later
+from tests.support.faults import injected
 from tests.support.mails import PAGE, header_of, identified, link_of, text_of
 from tests.support.queues import deliver, drain
 from tests.support.tenants import anonymous, new_tenant
@@ -20,6 +23,11 @@ def owner(tenant):
 
 def quoted(mail):
     return [line.removeprefix("> ") for line in text_of(mail).splitlines() if line.startswith("> ")]
+
+
+def noted(tenant, conversation_id):
+    """What is noted about mails, beside a conversation."""
+    return [row for row in tenant_rows(tenant.id).query(conversation_id).items if row["sk"] == "offline"]
 
 
 class TestTelling:
@@ -151,10 +159,59 @@ class TestOnce:
             post.remind(*post.reminders())
         assert [quoted(mail) for mail in post.to(email)] == [["first"], ["second"]]
 
+    def test_nothing_of_it_stays_with_a_deleted_conversation(self, tenant, owner, post):
+        chat, email = identified(tenant)
+        found = chat.begin()
+        reply(owner, found)
+        post.remind(*post.reminders())
+        assert len(post.to(email)) == 1
+        assert owner.delete(f"/v1/conversations/{found}").status == 204
+        drain(post.services)
+        assert noted(tenant, found) == []
+
+    def test_nothing_is_noted_of_a_conversation_that_goes_meanwhile(self, tenant, owner, post):
+        chat, email = identified(tenant)
+        found = chat.begin()
+        reply(owner, found)
+        (reminder,) = post.reminders()
+        gone: list[int | None] = []
+
+        def meanwhile(service, operation, params, proceed):
+            # It has been read, and nothing is noted yet.
+            if (service, operation) == ("dynamodb", "transact_write_items") and not gone:
+                gone.append(None)
+                gone.append(owner.delete(f"/v1/conversations/{found}").status)
+                drain(post.services)
+            return proceed()
+
+        with injected(meanwhile):
+            failed = deliver(app.remind, [reminder.to_json()])
+        assert (gone[1], failed) == (204, [reminder.to_json()])
+        assert deliver(app.remind, failed) == []
+        assert (noted(tenant, found), post.to(email)) == ([], [])
+
+    @pytest.mark.parametrize("still_moving", [False, True])
+    def test_what_was_said_in_a_conversation_that_was_merged_is_told_too(self, tenant, owner, post, still_moving):
+        chat, email = identified(tenant)
+        target, source = chat.begin(), chat.begin()
+        reply(owner, target, "first")
+        post.remind(*post.reminders())
+        reply(owner, source, "second")
+        (reminder,) = post.reminders()
+        assert owner.post(f"/v1/conversations/{source}/merge", {"into": target}).status == 202
+        waiting = [reminder]
+        if still_moving:
+            assert deliver(app.remind, [reminder.to_json()]) == []
+            waiting = post.reminders()
+            assert (waiting, len(post.to(email))) == ([reminder], 1)
+        drain(post.services)
+        with later(QUIET_MS):
+            post.remind(*waiting)
+            post.remind(*waiting)
+        assert [quoted(mail) for mail in post.to(email)] == [["first"], ["second"]]
+
     @pytest.mark.parametrize("dies_at", range(12))
     def test_a_crash_at_any_call_loses_and_doubles_nothing(self, tenant, owner, post, dies_at):
-        import app
-
         chat, email = identified(tenant)
         found = chat.begin()
         reply(owner, found, "first")
@@ -171,7 +228,8 @@ class TestOnce:
         failed = deliver(app.remind, bodies)
         aws.interceptors.remove(dies)
         reply(owner, found, "third")  # meanwhile the agent goes on
-        deliver(app.remind, failed)
+        if failed:  # a transaction is tried again by itself
+            deliver(app.remind, failed)
         drain(post.services)
         with later(QUIET_MS):
             post.remind(*post.reminders())

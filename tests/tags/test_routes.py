@@ -1,6 +1,7 @@
 """Tags: list, create, retrieve, update, delete; and the names that conversations bring."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -108,6 +109,18 @@ class TestTags:
     def test_a_bad_field_is_named(self, owner, body, param):
         answer = owner.post(TAGS, body)
         assert (answer.status, answer.params) == (422, {param})
+
+    @pytest.mark.parametrize("capital", ["J\u030c", "\u03aa\u0301"])
+    def test_a_capital_that_only_its_small_letter_is_composed_of_finds_it(self, owner, chat, capital):
+        """Of ǰ and ΐ there is no composed capital."""
+        new_tag(owner, name=capital)
+        assert owner.get(f"{TAGS}?{urlencode({'name': capital})}").json["pagination"]["total"] == 1
+        found = chat.begin()
+        assert owner.patch(f"/v1/conversations/{found}", {"tags": [capital]}).status == 200
+        for name in (capital, *conversation(owner, found)["tags"]):
+            assert [row["id"] for row in rows(owner, f"/v1/conversations?limit=9&{urlencode({'tag': name})}")] == [
+                found
+            ]
 
     def test_a_name_is_there_once_whatever_its_case_and_blanks(self, owner):
         made = new_tag(owner, "Big   Customer")

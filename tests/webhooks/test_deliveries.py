@@ -12,6 +12,7 @@ from chalicelib.events import dispatcher
 from chalicelib.webhooks import deliveries, store, workers
 from chalicelib.webhooks.models import Attempt
 from chalicelib.webhooks.schedule import WAITS_S, wait_ms
+from chalicelib.webhooks.sending import Outcome
 from tests.support.chats import dispatch_all, new_chat, new_site, reply
 from tests.support.clocks import later
 from tests.support.queues import drain
@@ -393,6 +394,22 @@ class TestLostAndDoubled:
             workers.send(nudge)  # whoever had them has crashed
         assert len(receiver.got) == 1
         assert sum(name.startswith("k") for name in rows.get(webhook["id"], "state") or {}) == workers.SLOTS - 1
+
+    @pytest.mark.parametrize("status", [200, 500])
+    def test_nothing_is_left_for_good_of_an_endpoint_that_is_deleted_during_an_attempt(
+        self, services, tenant, owner, receiver, monkeypatch, status
+    ):
+        webhook = new_webhook(owner, receiver.url, ["message.created"])
+
+        def deleting(*_what):
+            assert owner.delete(f"{WEBHOOKS}/{webhook['id']}").status == 204
+            return Outcome(status, 1)
+
+        monkeypatch.setattr(workers, "post", deleting)
+        said(tenant, services)
+        left = tenant_rows(tenant.id).query(webhook["id"]).items
+        assert left
+        assert all("exp" in row for row in left)
 
 
 class TestReplay:

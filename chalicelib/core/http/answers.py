@@ -5,7 +5,7 @@ from typing import Any
 
 from chalicelib.core import log
 from chalicelib.core.config import settings
-from chalicelib.core.errors import ApiError, type_of
+from chalicelib.core.errors import ApiError, InvalidError, type_of
 from chalicelib.core.http import limits
 from chalicelib.core.http.call import Call
 from chalicelib.core.http.pages import Page, render_page
@@ -14,6 +14,11 @@ from chalicelib.core.idempotency import Answer
 from chalicelib.core.regions import WrongRegionError
 
 NO_ORIGIN = "none"  # taken off again in App: Chalice would otherwise add `*` to an answer without the header
+
+# Lambda lets out 6 MB, of JSON that has the body as a text, whose quotes and backslashes take two bytes there. A
+# hundred rows are more if each is as large as it can be.
+MOST_BYTES = 6_000_000
+_SURELY_FITS = MOST_BYTES // 4  # characters: none takes more bytes
 
 Headers = dict[str, str]
 
@@ -24,10 +29,18 @@ def render(route: Route, result: object) -> Answer:
         return Answer(route.status, "")
     show = route.answer
     if isinstance(result, Page):
-        return Answer(route.status, _dump(render_page(result, lambda row: show.of(row).model_dump(mode="json"))))
+        page = render_page(result, lambda row: show.of(row).model_dump(mode="json"))
+        return Answer(route.status, _fitting(_dump(page)))
     version = getattr(result, "version", None) if show.versioned else None
     etag = f'"{version}"' if isinstance(version, int) else ""
     return Answer(route.status, _dump(show.of(result).model_dump(mode="json")), etag)
+
+
+def _fitting(page: str) -> str:
+    """Return a page that fits into an answer; raises InvalidError for `limit` if it does not."""
+    if len(page) > _SURELY_FITS and len(_dump(page).encode()) > MOST_BYTES:
+        raise InvalidError.field("limit", "These rows are too large for one answer. Ask for fewer.", "page_too_large")
+    return page
 
 
 def render_for_replay(route: Route, result: object) -> Answer:
