@@ -55,7 +55,7 @@ class TestList:
 
     def test_it_stops_at_its_bound_and_goes_on_from_there(self, services: Services, monkeypatch):
         tenants = {new_tenant().id for _ in range(3)}
-        in_pages_of(services, 20, monkeypatch)
+        in_pages_of(services, 5, monkeypatch)
         found, begin = list[str](), list[str]()
         while True:
             more = ("--from", begin[-1]) if begin else ()
