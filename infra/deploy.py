@@ -82,7 +82,7 @@ def deploy(deployment: Deployment, ask: Ask, smoke_url: str = "", *, emulated: b
     if not _change(deployment.app, template, parameters, ask):
         return 1
     outputs = deployment.app.outputs()
-    for name, value in sorted(outputs.items()):
+    for name, value in sorted((deployment.data.outputs() | outputs).items()):
         print(f"{name:<24} {value}")
     url = smoke_url.format(**outputs) or smoke_address(outputs, parameters["ApiUrl"], is_new=before is None)
     print(f"Asking {url} whether it works")

@@ -73,6 +73,8 @@ def load(region: str, stage: str, templates: list[dict[str, Any]], folder: Path 
     rules = {name: rule for template in templates for name, rule in template["Parameters"].items()}
     if bool(target.settings.get("DirectoryTable")) != bool(target.settings.get("DirectoryAwsRegion")):
         faults.append("directory_table and directory_aws_region go together: both or none")
+    if "@" in target.settings.get("MailIdentity", "") and target.settings.get("MakeMailIdentity") != "off":
+        faults.append("mail_identity is an address: verify it in SES yourself, and set make_mail_identity to off")
     faults += _faults(target.settings, {name: rule for name, rule in rules.items() if name not in _BY_DEPLOY})
     if faults:
         raise UnusableSettingsError(f"{file.name}, stage {stage}:\n" + "\n".join(f"  {fault}" for fault in faults))

@@ -186,7 +186,8 @@ class Bill:
             f"Lambda's polls of {queues} empty queues": self.price("queue_request", polls),
             f"secrets ({has['secrets']}), and reading them": self.price("secret", has["secrets"])
             + self.price("secret_request", asked),
-            "KMS: asking for the table's key": self.price("key_request", keys),
+            f"KMS keys ({has['keys']}), and asking for the table's": self.price("key", has["keys"])
+            + self.price("key_request", keys),
             **{f"`{name.partition(': ')[2]}`": self._run(name, without) * n for name, n in acts.items()},
         }
 

@@ -53,6 +53,7 @@ def described(application: Template, stateful: Template) -> Deployed:
         "access_log": stage["AccessLogSetting"]["Format"],
         "traced": stage["TracingEnabled"] and all(traced),
         "secrets": len({**here.all("SecretsManager::Secret"), **data.all("SecretsManager::Secret")}),
+        "keys": len(data.all("KMS::Key")),
         "tables_with_key_in_kms": sum(_has_key(each) for each in data.all("DynamoDB::Table").values()),
         "settings": {name: application["Parameters"][name]["Default"] for name in SETTINGS},
     }

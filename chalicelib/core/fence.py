@@ -16,8 +16,8 @@ from chalicelib.core.table import TEST_SUFFIX
 SESSION_S = 3600  # the most that AWS gives to a role that was itself assumed, as a function's is
 _EARLY_MS = 300_000  # a session is replaced so long before it ends: no function runs that long
 _KEPT = 16  # tenants whose clients a process keeps
-# The table's key is AWS's, whose own policy lets the account's callers of DynamoDB use it. IAM may cut that, too, down
-# to what a session's policy names; by itself this gives nothing, as the role has no such right.
+# The table's key has a policy of its own, which lets the account's callers of DynamoDB use it. IAM may cut that, too,
+# down to what a session's policy names; by itself this gives nothing, as the role has no such right.
 _TABLE_KEY = {
     "Effect": "Allow",
     "Action": ["kms:Decrypt", "kms:DescribeKey"],

@@ -114,6 +114,7 @@ def test_a_region_at_rest_is_what_the_template_has_and_what_its_schedules_do():
         dashboards=1,
         firewall_rules=2,
         secrets=2,
+        keys=1,
         tables_with_key_in_kms=1,
         metrics=["FlyMs", "Other"],
     )
@@ -126,12 +127,12 @@ def test_a_region_at_rest_is_what_the_template_has_and_what_its_schedules_do():
         "metrics of our own: FlyMs": 1,
         "Lambda's polls of 2 empty queues": 2 * 720,
         "secrets (2), and reading them": 2 + 720,
-        "KMS: asking for the table's key": 720,  # once an hour, though the sweep comes ten times
+        "KMS keys (1), and asking for the table's": 1 + 720,  # once an hour, though the sweep comes ten times
         "`sweep`": 7200 * (1 + 0.2 + 2 + 1),  # a call of 0.2 GB-seconds, two units and a trace
         "`fly`": 720 * (1 + 2 + 10 + 10 + (1 + 2 + 0.25 * 8)),
     }
     assert total(made.working(frozenset({"Firewall", "X-Ray"}))) == pytest.approx(
-        2 * 720 + 2 + 720 + 720 + 7200 * (1 + 0.2 + 2) + 720 * (1 + 2 + 10)
+        2 * 720 + 2 + 720 + 1 + 720 + 7200 * (1 + 0.2 + 2) + 720 * (1 + 2 + 10)
     )
 
 

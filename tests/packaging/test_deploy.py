@@ -182,6 +182,10 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         template["Resources"]["RestAPI"]["Properties"]["Tags"] = [{"Key": "ms-custom-id", "Value": API_ID}]
         del template["Parameters"]["ApiUrl"]["AllowedPattern"]  # which wants https
         (folder / "app.yaml").write_text(json.dumps(template))  # which is YAML, too, and read ten times as quickly
+        kept = load(folder / "stateful.yaml")
+        for name in [name for name in kept["Outputs"] if name.startswith("MailRecord")]:
+            del kept["Outputs"][name]  # ministack's mail domains have no records to publish
+        (folder / "stateful.yaml").write_text(dump(kept))
         # There are no pages yet, so these stand for what web/*/dist will have.
         for name in ("widget/widget.js", "inbox/index.html", "inbox/assets/index-B7x9kQ2a.js"):
             (folder / WEB / name).parent.mkdir(parents=True, exist_ok=True)
@@ -191,7 +195,6 @@ def cloud(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         more = {"Billing": "stripe", "Web": "on", "AlarmEmail": "ops@example.com", "ApiUrl": found.api_url}
         parameters.write_text(json.dumps(json.loads(parameters.read_text()) | more))
         wait_for_ministack(engine)
-        found.client("sesv2").create_email_identity(EmailIdentity="no-reply@example.com")
         yield found
         engine.stop()
         stripe.close()

@@ -46,8 +46,15 @@ def test_every_region_that_is_there_can_be_packaged(region: str, stage: str) -> 
 def test_a_new_file_is_a_new_region(tmp_path: Path) -> None:
     found = regions.load("sa1", "prod", TEMPLATES, folder_with(tmp_path, sa1=GOOD))
     assert (found.aws_region, found.name) == ("sa-east-1", "sa1-prod")
-    assert found.parameters(TEMPLATES[0]) == {"Stage": "prod"}
+    assert found.parameters(TEMPLATES[0]) == {"Stage": "prod", "MailIdentity": "example.com"}
     assert found.parameters(TEMPLATES[1])["RegionCode"] == "sa1"
+
+
+def test_an_address_that_sends_mails_is_not_made_by_the_stack(tmp_path: Path) -> None:
+    address = GOOD.replace('mail_identity = "example.com"', 'mail_identity = "no-reply@example.com"')
+    assert "set make_mail_identity to off" in fault(folder_with(tmp_path, sa1=address))
+    by_hand = folder_with(tmp_path, sa1=address + 'make_mail_identity = "off"\n')
+    assert regions.load("sa1", "prod", TEMPLATES, by_hand).settings["MakeMailIdentity"] == "off"
 
 
 def test_each_region_knows_where_the_others_of_its_stage_are(tmp_path: Path) -> None:

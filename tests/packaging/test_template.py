@@ -142,12 +142,46 @@ def test_every_route_of_the_app_is_in_the_template(template: Template) -> None:
 def test_the_table_is_made_last_so_that_a_first_deploy_that_fails_can_be_undone(template: Template) -> None:
     """It is protected against deletion; and what is retained is not where it has only just been made."""
     resources = load(STATEFUL)["Resources"]
-    assert set(resources["Table"]["DependsOn"]) == set(resources) - {"Table"}
+    assert set(resources["Table"]["DependsOn"]) == set(resources) - {"Table", "DataKey", "MailDomain"}
+    table = resources["Table"]["Properties"]  # names these two elsewhere
+    assert table["SSESpecification"]["KMSMasterKeyId"] == {"Fn::GetAtt": ["DataKey", "Arn"]}
+    assert {"Ref": "MailDomain"} in table["Tags"][0]["Value"]["Fn::If"]
     policies = {name: each["DeletionPolicy"] for name, each in resources.items() if "DeletionPolicy" in each}
     assert {name for name, policy in policies.items() if policy != "RetainExceptOnCreate"} == {
         "GatewayLogsRole",  # the account's, and another stage's, too
         "GatewayAccount",
     }
+
+
+def test_table_and_files_are_encrypted_with_a_key_that_only_they_use() -> None:
+    resources = load(STATEFUL)["Resources"]
+    key = {"Fn::GetAtt": ["DataKey", "Arn"]}
+    assert resources["Table"]["Properties"]["SSESpecification"] == {
+        "SSEEnabled": True,
+        "SSEType": "KMS",
+        "KMSMasterKeyId": key,
+    }
+    (rule,) = resources["FilesBucket"]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    properties = resources["DataKey"]["Properties"]
+    assert properties["EnableKeyRotation"] is True
+    for_iam, *others = properties["KeyPolicy"]["Statement"]
+    assert for_iam["Principal"] == {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+    for statement in others:
+        condition = statement["Condition"]["StringEquals"]
+        assert condition["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
+        assert "${AWS::Region}" in json.dumps(condition["kms:ViaService"])
+
+
+def test_a_mail_domain_is_made_with_records_to_publish_unless_the_account_has_it() -> None:
+    found = load(STATEFUL)
+    assert found["Resources"]["MailDomain"]["Condition"] == "MakesMailIdentity"
+    records = [each for name, each in found["Outputs"].items() if name.startswith("MailRecord")]
+    assert [each["Condition"] for each in records] == ["MakesMailIdentity"] * 3
+    assert [each["Value"]["Fn::Sub"] for each in records] == [
+        f"${{MailDomain.DkimDNSTokenName{number}}} CNAME ${{MailDomain.DkimDNSTokenValue{number}}}"
+        for number in (1, 2, 3)
+    ]
 
 
 def test_every_queue_leaves_the_other_functions_room(functions: Functions) -> None:
