@@ -15,7 +15,8 @@ from chalicelib.jobs.models import Job, Step
 from chalicelib.tenants import members
 
 UNASSIGN_JOB = "member.unassign"
-ROUNDS = 2  # through the statuses: an index lags, and may not yet show what was assigned a moment before
+SETTLE_S = 20  # an index lags, and may not yet show what was assigned a moment before
+ROUNDS = 2  # through the statuses: meanwhile a conversation may come to have one that is behind the walk
 
 
 def on_event(event: Event) -> None:
@@ -30,7 +31,7 @@ def on_event(event: Event) -> None:
             transact(writes)
         except ConditionFailedError:
             continue
-        jobs.started(job)
+        jobs.started(job, delay_s=SETTLE_S)
 
 
 def unassign_next(job: Job) -> Step:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.conversations import leaving
 from tests.support.answers import rows
 from tests.support.chats import new_chat, new_site
 from tests.support.client import Answer
@@ -42,6 +43,15 @@ def test_who_is_removed_has_no_conversations(services, tenant):
     taken = [event for event in events if event["data"]["assigned_to"] is None]
     assert {event["data"]["id"] for event in taken} == set(found)
     assert {event["previous"]["assigned_to"] for event in taken} == {agent.user_id}
+
+
+def test_it_waits_until_the_index_has_what_was_assigned_just_before(services, tenant):
+    agent = new_member(tenant, "agent")
+    given_to(tenant, agent)
+    assert tenant.owner.client.delete(f"{tenant.url}/members/{agent.user_id}").status == 204
+    services.delays.clear()
+    drain(services)
+    assert services.delays.count(leaving.SETTLE_S) == 2  # the tenant's, and its test data's
 
 
 def test_who_becomes_a_viewer_has_none_and_who_becomes_an_admin_keeps_them(services, tenant):
