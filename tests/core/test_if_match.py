@@ -1,11 +1,11 @@
 """`If-Match` on every operation that changes an object with an ETag, found by the table of routes."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
 from chalicelib.core import ids
-from chalicelib.core.http.openapi_errors import reads_if_match
 from chalicelib.core.http.route import Route
 from tests.support.chats import Chat, new_chat, new_site
 from tests.support.client import Answer
@@ -55,7 +55,7 @@ ASKED_ELSEWHERE = {
     "POST /v1/billing/subscription/cancel",
     "POST /v1/billing/subscription/resume",
 }
-CHANGES = [route for route in routes() if reads_if_match(route) and name(route) not in ASKED_ELSEWHERE]
+CHANGES = [route for route in routes() if route.reads_if_match and name(route) not in ASKED_ELSEWHERE]
 
 Make = Callable[[Organisation], str]
 
@@ -175,6 +175,16 @@ def test_a_keys_own_version_is_taken(tenant: Organisation):
     path = f"/v1/api-keys/{made_key.json['id']}/rotate"
     assert owner.post(path, {}, If_Match=made_key.headers["ETag"]).status == 200
     assert owner.post(path, {}, If_Match=made_key.headers["ETag"]).status == 412
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in routes() if route.refuses_if_match and "user" in route.kinds], ids=name
+)
+def test_where_there_is_no_version_a_condition_never_holds(tenant: Organisation, route: Route):
+    path = re.sub(r"{\w+}", "x", route.path.replace("{tenant_id}", tenant.id))
+    answer = tenant.owner.client.send(route.method, path, {}, {"If-Match": '"1"'})
+    assert (answer.status, answer.code) == (412, "precondition_failed")
+    assert tenant.owner.client.send(route.method, path, {}, {"If-Match": "*"}).status != 412
 
 
 def test_an_invitation_has_no_version_to_match(tenant: Organisation):

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 from chalice.app import Response as ChaliceResponse
 
 from chalicelib.core import regions
-from chalicelib.core.errors import ApiError, NotFoundError, UnauthenticatedError
+from chalicelib.core.errors import ApiError, NotFoundError, PreconditionFailedError, UnauthenticatedError
 from chalicelib.core.http import limits
 from chalicelib.core.http.access import (
     InsufficientRoleError,
@@ -165,6 +165,8 @@ def _serve(route: Route, call: Call, path: dict[str, str], authenticate: Authent
         route.before()
     if not route.public:
         _admit(route, call, path, authenticate)
+    if route.refuses_if_match and call.if_match is not None:
+        raise PreconditionFailedError("What this changes has no version to match. Send it without If-Match.")
     key = call.headers.get("idempotency-key") if route.idempotent_post else None
     if key is None:
         result = _view(route, call, path)

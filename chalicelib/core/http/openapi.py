@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.core.errors import type_of
-from chalicelib.core.http.openapi_errors import Problem, catalogue, problems_of, reads_if_match
+from chalicelib.core.http.openapi_errors import Problem, catalogue, problems_of
 from chalicelib.core.http.openapi_examples import Examples
 from chalicelib.core.http.openapi_operations import (
     headers,
@@ -54,7 +54,7 @@ class _Document:
         self.examples = Examples(self.schemas.components, samples)
         self.responses: Json = {}
         # What can be changed under If-Match has a version, which every answer with one such object shows as ETag.
-        self.changeable = {route.answer for route in routes if route.answer and reads_if_match(route)}
+        self.changeable = {route.answer for route in routes if route.answer and route.reads_if_match}
 
     def build(self, version: str, description: str) -> Json:
         """Put the document together."""

@@ -51,11 +51,6 @@ def problems_of(route: Route) -> dict[int, list[Problem]]:
     return {status: sorted(problem for problem in found if problem.status == status) for status in statuses}
 
 
-def reads_if_match(route: Route) -> bool:
-    """Tell whether the route honours If-Match: its view then hands `call.if_match` on."""
-    return "if_match" in route.view.__code__.co_names
-
-
 def _reachable(error: type[ApiError]) -> Iterator[type[ApiError]]:
     # Deepest first: where a subclass keeps its parent's code, the parent describes it.
     for subclass in error.__subclasses__():
@@ -80,7 +75,7 @@ def _of_input(route: Route) -> Iterable[type[ApiError]]:
         yield errors.InvalidError
     if "{" in route.path:
         yield errors.NotFoundError
-    if reads_if_match(route):
+    if route.reads_if_match or route.refuses_if_match:
         yield errors.PreconditionFailedError
 
 

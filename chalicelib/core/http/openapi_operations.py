@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 from chalicelib.core.http.limits import HEADERS
-from chalicelib.core.http.openapi_errors import reads_if_match
 from chalicelib.core.http.openapi_examples import Examples
 from chalicelib.core.http.openapi_schemas import Json, Schemas
 from chalicelib.core.http.route import Route
@@ -67,7 +66,7 @@ def _headers_taken(route: Route) -> Iterator[str]:
         yield "X-Tenant-ID"
     if route.idempotent_post:
         yield "Idempotency-Key"
-    if reads_if_match(route):
+    if route.reads_if_match:
         yield "If-Match"
 
 

@@ -57,3 +57,13 @@ class Route:
     def idempotent_post(self) -> bool:
         """Whether the route honours Idempotency-Key."""
         return self.method == "POST" and not self.public
+
+    @property
+    def reads_if_match(self) -> bool:
+        """Whether the route honours If-Match: its view then hands `call.if_match` on."""
+        return "if_match" in self.view.__code__.co_names
+
+    @property
+    def refuses_if_match(self) -> bool:
+        """Whether the route changes what has no version, so that no If-Match but `*` can hold."""
+        return self.method in {"PATCH", "PUT", "DELETE"} and not self.reads_if_match
