@@ -38,6 +38,11 @@ def derived(prefix: str, *source: str) -> str:
     return f"{prefix}_{ULID.from_bytes(digest[:16])}"
 
 
+def derived_at(prefix: str, moment: int, *source: str) -> str:
+    """As `derived`, but sorted as if it had been made at a moment (milliseconds), for what stands in lists."""
+    return from_bytes(prefix, ULID.from_timestamp(moment).bytes[:6] + to_bytes(derived(prefix, *source))[:10])
+
+
 def is_id(prefix: str, text: str) -> bool:
     """Tell whether `text` could be an id of this kind; anything else can be answered 404 without a read."""
     return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None

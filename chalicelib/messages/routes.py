@@ -1,8 +1,10 @@
 """Messages of a conversation, the thread, and opening a conversation with its first message."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
 from chalicelib.conversations.models import (
     ConversationMergedError,
@@ -75,10 +77,36 @@ class MergeConversation(Request):
     into: str = Field(max_length=40, description="The id of the conversation that stays.")
 
 
-class OpenConversation(Request):
-    """A conversation with a visitor, and what to say first."""
+def _one_of_both(visitor_id: str | None, info: ValidationInfo) -> str | None:
+    if "contact_id" not in info.data:
+        return visitor_id  # refused, and told of already
+    if visitor_id is None and info.data["contact_id"] is None:
+        raise PydanticCustomError("required", "Give visitor_id or contact_id.")
+    if None not in {visitor_id, info.data["contact_id"]}:
+        raise ValueError("give visitor_id or contact_id, not both")
+    return visitor_id
 
-    visitor_id: str = Field(max_length=40)
+
+_FOR_A_CONTACT: JsonDict = {
+    "contact_id": "con_01JB3D2N6T8V4W5X7Y9Z0A1B2C",
+    "message": {"content": "Your invoice is ready."},
+}
+
+
+class OpenConversation(Request):
+    """A conversation with a visitor or a contact, and what to say first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_FOR_A_CONTACT]})
+
+    contact_id: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Either this or `visitor_id`. The conversation is with the visitor who is this contact, with the "
+        "one seen last if there are several; if there is none yet, one is made.",
+    )
+    visitor_id: Annotated[str | None, AfterValidator(_one_of_both)] = Field(
+        default=None, max_length=40, validate_default=True, description="Either this or `contact_id`."
+    )
     message: FirstMessage | None = None
     subject: str | None = Field(default=None, max_length=200)
     priority: Priority | None = None
@@ -123,7 +151,12 @@ class ThreadQuery(Request):
     errors=(PlanLimitError, TagBusyError),
 )
 def open_conversation(call: Call, body: OpenConversation) -> Opened:
-    """Open a conversation with a visitor, optionally with a first message."""
+    """Open a conversation with a visitor or a contact, optionally with a first message.
+
+    As the answer tells who a contact is on your site, a key needs the scope contacts:read besides to name one.
+    """
+    if body.contact_id is not None:
+        require_scopes(call.principal, "contacts:read")
     first = None
     if body.message:
         said = body.message
@@ -132,6 +165,7 @@ def open_conversation(call: Call, body: OpenConversation) -> Opened:
         )
     new = opening.NewConversation(
         visitor_id=body.visitor_id,
+        contact_id=body.contact_id,
         actor=call.principal.actor,
         first=first,
         subject=body.subject,

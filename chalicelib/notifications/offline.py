@@ -58,7 +58,7 @@ def page_of(conversation: Conversation, visitor: Visitor) -> str | None:
     widget_id = conversation.hot.widget_id or visitor.widget_id
     for url in dict.fromkeys([conversation.cold.page_url, visitor.page_url]):
         found = links.page_and_origin(url)
-        if found is None:
+        if found is None or widget_id is None:
             continue
         claims = VisitorClaims(conversation.tenant_id, visitor.id, widget_id, found[1])
         if widgets.admits(claims) is Admission.ADMITTED:

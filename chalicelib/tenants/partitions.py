@@ -29,7 +29,7 @@ FIXED = (
 )
 # What belongs to an aggregate, or to a widget, and is named by its id.
 _BELONGING = {
-    "con": ("f#con#{}",),
+    "con": ("f#con#{}", "u#cmid#{}"),
     "conv": ("f#fil#{}",),
     "vis": ("f#vis#{}", "u#cmid#{}"),
     "wgt": ("f#wgt#{}",),

@@ -53,7 +53,7 @@ class Visitor:
 
     tenant_id: str
     id: str
-    widget_id: str
+    widget_id: str | None  # None: made for a contact who has not been on a page yet
     name: str | None
     email: str | None
     contact_id: str | None
@@ -75,6 +75,11 @@ class Visitor:
     def handle(self) -> str:
         """The public reference other systems call the visitor's token. It is no credential."""
         return tokens.pack("vt_", ids.to_bytes(self.id))
+
+    @property
+    def online(self) -> bool:
+        """Whether he was seen just now."""
+        return self.widget_id is not None and clock.now_ms() - self.last_seen_at < ONLINE_MS
 
 
 @frozen
@@ -141,8 +146,8 @@ class VisitorOut(Response):
     user_agent: str | None
     ip: str | None
     locale: str | None
-    first_seen_at: Timestamp
-    last_seen_at: Timestamp
+    first_seen_at: Timestamp = Field(description="Of a visitor who was made for a contact, when that was.")
+    last_seen_at: Timestamp = Field(description="As `first_seen_at` for as long as such a visitor has not come.")
     online: bool = Field(description="Seen within the last five minutes.")
     blocked: bool = Field(description="Blocked himself; a blocked contact's visitors are blocked as well.")
 
@@ -164,7 +169,7 @@ class VisitorOut(Response):
             locale=visitor.locale,
             first_seen_at=visitor.first_seen_at,  # type: ignore[arg-type]  # Timestamp renders milliseconds
             last_seen_at=visitor.last_seen_at,  # type: ignore[arg-type]
-            online=clock.now_ms() - visitor.last_seen_at < ONLINE_MS,
+            online=visitor.online,
             blocked=visitor.blocked,
         )
 

@@ -41,14 +41,24 @@ _SEEN_NAMES = {"page_url": "page", "referrer_url": "ref", "user_agent": "ua", "i
 
 def create_visitor(tenant_id: str, widget_id: str, seen: Seen) -> Visitor:
     """Make a visitor on first sight. One transaction."""
+    visitor = new_visitor(tenant_id, ids.new("vis"), widget_id, seen)
+    transact(creating(visitor, {"type": "visitor", "id": visitor.id}))
+    outbox.notify(tenant_rows(tenant_id), visitor.id)
+    return visitor
+
+
+def new_visitor(
+    tenant_id: str, visitor_id: str, widget_id: str | None, seen: Seen, contact_id: str | None = None
+) -> Visitor:
+    """Return a visitor, not stored yet."""
     now = clock.now_ms()
-    visitor = Visitor(
+    return Visitor(
         tenant_id=tenant_id,
-        id=ids.new("vis"),
+        id=visitor_id,
         widget_id=widget_id,
         name=None,
         email=None,
-        contact_id=None,
+        contact_id=contact_id,
         verified=False,
         context="{}",
         first_seen_at=now,
@@ -58,10 +68,15 @@ def create_visitor(tenant_id: str, widget_id: str, seen: Seen) -> Visitor:
         pos=1,
         **asdict(seen),
     )
-    event = _event("visitor.created", visitor, {"type": "visitor", "id": visitor.id}, counts={"visitors": 1})
-    transact(store.creating(visitor, event))
-    outbox.notify(tenant_rows(tenant_id), visitor.id)
-    return visitor
+
+
+def creating(visitor: Visitor, actor: Actor) -> list[Write]:
+    """Return the writes of a new visitor, with his event, and the entry on his contact's list."""
+    event = _event("visitor.created", visitor, actor, counts={"visitors": 1})
+    return [
+        *store.creating(visitor, event),
+        *store.moving(visitor.tenant_id, visitor.id, None, visitor.contact_id),
+    ]
 
 
 def resume_visitor(tenant_id: str, visitor_id: str, seen: Seen) -> Visitor | None:

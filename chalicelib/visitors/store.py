@@ -89,6 +89,12 @@ def moving(tenant_id: str, visitor_id: str, before: str | None, after: str | Non
     return [*gone, *([rows.putting(after, visitor_id, {})] if after else [])]
 
 
+def newest_of_contact(tenant_id: str, contact_id: str, limit: int) -> list[str]:
+    """Return the ids of the newest visitors on a contact's list."""
+    found = tenant_rows(tenant_id).query(contact_id, prefix="vis_", limit=limit, newest_first=True)
+    return [row["sk"] for row in found.items]
+
+
 def next_of_contact(tenant_id: str, contact_id: str) -> tuple[str | None, bool]:
     """Return one of a contact's visitors, and whether there are more."""
     found = tenant_rows(tenant_id).query(contact_id, prefix="vis_", limit=1, consistent=True)
@@ -123,6 +129,7 @@ def _to_item(visitor: Visitor) -> Item:
         "nm": visitor.name,
         "em": visitor.email,
         "con": visitor.contact_id,
+        "com": visitor.company_id,
         "ver": visitor.verified or None,
         "cx": visitor.context,
         "page": visitor.page_url,
@@ -141,7 +148,7 @@ def from_item(item: Item) -> Visitor:
     return Visitor(
         tenant_id=item["pk"].partition("#")[0],
         id=item["id"],
-        widget_id=item["wgt"],
+        widget_id=item.get("wgt"),
         name=item.get("nm"),
         email=item.get("em"),
         contact_id=item.get("con"),

@@ -108,6 +108,16 @@ def _open(world: World) -> Send:
     return lambda: world.tenant.owner.client.post("/v1/conversations", body)
 
 
+def _open_for(world: World, *, has_visitor: bool) -> Send:
+    owner = world.tenant.owner.client
+    contact = owner.post("/v1/contacts", {"name": "Ana"}).json["id"]
+    if has_visitor:
+        url = f"/v1/visitors/{new_chat(world.tenant).visitor_id}/identify"
+        assert owner.post(url, {"contact_id": contact}).status == 200
+    body = {"contact_id": contact, "message": {"content": "Hello", "client_msg_id": unique()}}
+    return lambda: owner.post("/v1/conversations", body)
+
+
 def _begin(world: World) -> Send:
     body = {"message": {"content": "Hello", "client_msg_id": unique()}}
     return lambda: world.chat.client.post("/widget/v1/conversations", body)
@@ -836,6 +846,8 @@ MORE: dict[str, Prepare] = {  # other ways to use a route that cost something el
     "GET /v1/conversations (unassigned)": _v1("GET", "/v1/conversations?assigned_to=unassigned&status=open"),
     "GET /v1/conversations (rare priority)": _v1("GET", "/v1/conversations?priority=urgent&status=open"),
     "GET /v1/conversations (of a team)": _of_team,
+    "POST /v1/conversations (for a contact)": lambda world: _open_for(world, has_visitor=True),
+    "POST /v1/conversations (for one without a visitor)": lambda world: _open_for(world, has_visitor=False),
     "PATCH /v1/conversations/{conversation_id} (new tags)": _bring_new_tags,
     "GET /v1/tags (of a name)": _v1("GET", f"{TAGS}?name=none"),
     "PATCH /v1/tags/{tag_id} (another name)": _rename_tag,

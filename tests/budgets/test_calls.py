@@ -240,6 +240,8 @@ BUDGETS = {
     "GET /v1/conversations (unassigned)": "1 batch_get, 3 query",
     "GET /v1/conversations (rare priority)": "8 batch_get, 4 query",
     "GET /v1/conversations (of a team)": "1 batch_get, 1 query",
+    "POST /v1/conversations (for a contact)": "1 batch_get, 1 get, 1 query, 1 send, 1 transact, 1 update",
+    "POST /v1/conversations (for one without a visitor)": "1 batch_get, 1 get, 1 query, 2 send, 1 transact, 1 update",
     # The transaction that takes tags for known fails the first time that somebody names them.
     "PATCH /v1/conversations/{conversation_id} (new tags)": "1 batch_get, 2 query, 2 send, 2 transact",
     "GET /v1/tags (of a name)": "1 get",

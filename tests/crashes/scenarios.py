@@ -78,6 +78,22 @@ def open_conversation(_services: Services) -> Scenario:
     return Scenario(tenant.id, lambda: chat.client.post(BEGIN, body), check)
 
 
+def open_for_contact(_services: Services) -> Scenario:
+    """An agent opens a conversation for a contact without a visitor, who is made with it."""
+    tenant, key = new_site(), unique()
+    owner, contact_id = tenant.owner.client, new_contact(tenant.owner.client)["id"]
+
+    def check() -> None:
+        (row,) = owner.get("/v1/conversations").json["data"]
+        assert [each["content"] for each in messages_of(owner, row["id"])] == ["once"]
+        assert conversations_of(owner, contact_id) == {row["id"]}
+        assert owner.get("/v1/visitors").json["pagination"]["total"] == 1
+        assert owner.get(f"/v1/visitors/{row['visitor_id']}").json["contact_id"] == contact_id
+
+    body = {"contact_id": contact_id, "message": {"content": "once", "client_msg_id": key}}
+    return Scenario(tenant.id, lambda: owner.post("/v1/conversations", body), check)
+
+
 def close(_services: Services) -> Scenario:
     """An agent closes a conversation: what happened is the same, however often."""
     tenant = new_site()
@@ -323,7 +339,7 @@ def leave_team(_services: Services) -> Scenario:
 
 
 CRASHED: tuple[Callable[[Services], Scenario], ...] = (
-    *(visitor_send, agent_send, write_to_closed, open_conversation, close, tag_and_snooze),
+    *(visitor_send, agent_send, write_to_closed, open_conversation, open_for_contact, close, tag_and_snooze),
     *(create_contact, accept_invitation, create_canned_response, invite_by_mail),
     *(complete_file, send_file, deliver_webhook, deliver_webhook_again),
 )

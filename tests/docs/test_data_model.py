@@ -307,8 +307,11 @@ def contacts(services: Any) -> None:
         assert owner.post(f"{known}/identify", {"contact_id": contact["id"]}).status == 200
         drain(services)
     link_conversation(tenant.id, chat.visitor_id, ana["id"])
+    for contact in (ana, new_contact(owner, custom_attributes={"plan": "pro"})):
+        first = {"content": "Hello", "client_msg_id": unique()}
+        assert owner.post("/v1/conversations", {"contact_id": contact["id"], "message": first}).status == 201
     merged(owner, services, ana["id"], kim["id"])
-    assert len(exported(owner, services)) == 1
+    assert len(exported(owner, services)) == 2
     rows = "name,email,custom_attributes.plan\nAna,a@example.com,pro\n,no,\n"
     assert imported(owner, services, rows)["result"] == {"created": 1, "refused": 1}
     for filters in ("", "?search=kim", f"?email={kim['email']}", f"?company_id={company}&limit=1"):
