@@ -1,12 +1,13 @@
 """Mails to visitors who left before the answer came: what was said since, and the way back to the chat.
 
-The address is what the visitor says it is. So such a mail holds nothing that the visitor typed, it can be turned off by
-whoever gets it, and its link opens this visitor's own chat and no other.
+The address is what the visitor says it is, or else that of the contact he is. So such a mail holds nothing that the
+visitor typed, it can be turned off by whoever gets it, and its link opens this visitor's own chat and no other.
 """
 
 from dataclasses import replace
 
 from chalicelib.auth.visitor_tokens import Admission, VisitorClaims
+from chalicelib.contacts import service as contacts
 from chalicelib.conversations import service as conversations
 from chalicelib.conversations.models import Conversation, ConversationNotFoundError
 from chalicelib.core import clock, ids, keyring, log, ratelimit
@@ -42,15 +43,16 @@ def remind(reminder: Reminder) -> None:
             return
         # A `seq` of the one that was merged means nothing in this one: what counts is all that is unread by now.
         reminder = replace(reminder, conversation_id=conversation.id, seq=conversation.hot.seq)
-    visitor = _absent(conversation)
-    if visitor is None or visitor.email is None:
+    absent = _absent(conversation)
+    if absent is None:
         return
-    told = retrying(lambda: _claim(reminder, conversation, visitor))
+    visitor, email = absent
+    told = retrying(lambda: _claim(reminder, conversation, email))
     if told is None or told.by != reminder.seq:
         return
     unread = messages.list_unread(conversation, by_visitor=True, limit=MAX_QUOTES)
     if said := [each for each in unread if told.after < each.seq <= told.to]:
-        enqueue(_mail(tenants.get_tenant(reminder.tenant_id), conversation, visitor, visitor.email, told, said))
+        enqueue(_mail(tenants.get_tenant(reminder.tenant_id), conversation, visitor, email, told, said))
 
 
 def page_of(conversation: Conversation, visitor: Visitor) -> str | None:
@@ -80,30 +82,39 @@ def find_page(token: str) -> str | None:
 
 
 def find_visitor(link: ChatLink) -> Visitor | None:
-    """Return the visitor whose chat a link opens, unless his address is another one by now. One read."""
+    """Return the visitor whose chat a link opens, unless his address is another one by now.
+
+    One read, and one more where it is his contact's.
+    """
     visitor = visitors.find_visitor(link.tenant_id, link.visitor_id)
-    if visitor is None or visitor.email is None:
+    email = _address_of(visitor) if visitor else None
+    if email is None:
         return None
-    same = store.address_hash(link.tenant_id, visitor.email) == link.address_hash
-    return visitor if same else None
+    return visitor if store.address_hash(link.tenant_id, email) == link.address_hash else None
 
 
-def _absent(conversation: Conversation) -> Visitor | None:
-    """Return the visitor if there is something he has not read and a way to tell him."""
+def _address_of(visitor: Visitor) -> str | None:
+    if visitor.email or visitor.contact_id is None:
+        return visitor.email
+    contact = contacts.find_contact(visitor.tenant_id, visitor.contact_id)
+    return contact.email if contact else None
+
+
+def _absent(conversation: Conversation) -> tuple[Visitor, str] | None:
+    """Return the visitor and his address if there is something he has not read and a way to tell him."""
     if not conversation.hot.visitor_unread_count:
         return None
     visitor = visitors.find_visitor(conversation.tenant_id, conversation.hot.visitor_id)
-    if visitor is None or visitor.email is None or visitor.blocked:
+    if visitor is None or visitor.blocked or (email := _address_of(visitor)) is None:
         return None
     if page_of(conversation, visitor) is None:
         log.info("offline_mail_without_page", conversation=conversation.id)
         return None
-    return visitor
+    return visitor, email
 
 
-def _claim(reminder: Reminder, conversation: Conversation, visitor: Visitor) -> Told | None:
+def _claim(reminder: Reminder, conversation: Conversation, email: str) -> Told | None:
     """Return which messages the mail of this reminder tells, written down; None if it has none to tell, or not yet."""
-    email = str(visitor.email)
     told, unsubscribed = store.find_told(reminder.tenant_id, conversation.id, email)
     if unsubscribed or reminder.seq <= told.after:
         return None

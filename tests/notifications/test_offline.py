@@ -8,6 +8,7 @@ from chalicelib.core.errors import UnavailableError
 from chalicelib.core.table import tenant_rows
 from tests.support.chats import chat_of, new_chat, new_test_site, reply, start_session
 from tests.support.clocks import later
+from tests.support.contacts import new_contact, unique_email
 from tests.support.faults import injected
 from tests.support.mails import PAGE, header_of, identified, link_of, text_of
 from tests.support.queues import deliver, drain
@@ -116,6 +117,63 @@ class TestTelling:
         chat.client.post("/widget/v1/identify", {"email": "kim@people.test"})
         reply(key, chat.begin())
         assert post.reminders() == []
+
+
+class TestContactsAddress:
+    @pytest.fixture
+    def ana(self, owner):
+        return new_contact(owner, email=unique_email())
+
+    def linked(self, tenant, contact, **more):
+        chat = new_chat(tenant, **more)
+        url = f"/v1/visitors/{chat.visitor_id}/identify"
+        assert tenant.owner.client.post(url, {"contact_id": contact["id"]}).status == 200
+        return chat
+
+    def opened(self, owner, contact):
+        body = {"contact_id": contact["id"], "message": {"content": "Your parcel left."}}
+        answer = owner.post("/v1/conversations", body)
+        assert answer.status == 201, answer.text
+        return answer.json["id"]
+
+    def test_a_visitor_who_has_given_none_hears_at_his_contacts_with_the_way_back(self, tenant, owner, post, ana):
+        self.linked(tenant, ana, page_url=PAGE)
+        found = self.opened(owner, ana)
+        post.remind(*post.reminders())
+        (mail,) = post.to(ana["email"])
+        assert quoted(mail) == ["Your parcel left."]
+        back = anonymous().get(link_of(mail, "/mail/chat")).headers["Location"]
+        assert back.startswith(f"{PAGE}#parley_token=")
+        again = chat_of(start_session(tenant, visitor_token=back.partition("token=")[2]))
+        assert again.heard(found) == ["Your parcel left."]
+
+    def test_the_way_back_ends_when_the_contacts_address_is_another_one(self, tenant, owner, post, ana):
+        self.linked(tenant, ana, page_url=PAGE)
+        self.opened(owner, ana)
+        post.remind(*post.reminders())
+        link = link_of(post.to(ana["email"])[0], "/mail/chat")
+        assert anonymous().get(link).status == 302
+        assert owner.patch(f"/v1/contacts/{ana['id']}", {"email": unique_email()}).status == 200
+        assert anonymous().get(link).status == 200
+
+    def test_what_he_has_given_himself_comes_first(self, tenant, owner, post, ana):
+        chat, email = identified(tenant)
+        owner.post(f"/v1/visitors/{chat.visitor_id}/identify", {"contact_id": ana["id"]})
+        self.opened(owner, ana)
+        post.remind(*post.reminders())
+        assert (len(post.to(email)), post.to(ana["email"])) == (1, [])
+
+    def test_who_has_never_been_on_a_page_can_be_led_to_none_and_gets_no_mail(self, tenant, owner, post, ana):
+        self.opened(owner, ana)
+        post.remind(*post.reminders())
+        assert post.services.mails == []
+
+    def test_what_was_opened_for_him_can_be_sent_as_a_transcript(self, tenant, owner, post, ana):
+        found = self.opened(owner, ana)
+        assert owner.post(f"/v1/conversations/{found}/transcript", {}).status == 202
+        drain(post.services)
+        (mail,) = post.to(ana["email"])
+        assert "Your parcel left." in text_of(mail)
 
 
 class TestOnce:
